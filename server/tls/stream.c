@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* libmicrohttpd watches descriptors edge-triggered, and that shapes everything here.
+ *
+ * Reading: it asks again only when a recv filled its buffer or a new edge came. So a recv goes on
+ * until the buffer is full or the socket was really empty; records OpenSSL has read ahead must not
+ * stay behind a short answer.
+ *
+ * Writing: a short send promises an EPOLLOUT edge, so it may only be given when the socket was
+ * full, or when we ask for an edge ourselves (for the sake of others: FAIR_SHARE). And what is
+ * encrypted cannot be taken back: when the socket is full with records half sent, all but one of
+ * their bytes are reported as sent. The held byte makes libmicrohttpd call again, with that byte
+ * first; then the rest is flushed and the byte skipped. So nothing is ever left here that nobody
+ * comes for. */
+#include "tls/stream.h"
+
+#include "core/mapped.h"
+#include "tls/bio.h"
+#include "tls/interpose.h"
+#include "tls/table.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <string.h>
+
+#define FAIR_SHARE ((size_t)2 * BIO_RECORDS_GATHERED * BIO_RECORD_MAX)
+#define CONTROL_RUN_MAX 32 /* key updates and refused renegotiations without data between them */
+
+static ssize_t refuse(int reason)
+{
+    errno = reason;
+    return -1;
+}
+
+static ssize_t fail_for_good(struct secure_socket *socket)
+{
+    socket->has_failed = true;
+    if (socket->bio)
+        secure_bio_cut(socket->bio);
+    ERR_clear_error();
+    return refuse(ECONNRESET);
+}
+
+static bool is_over(const struct secure_socket *socket)
+{
+    return socket->has_failed || atomic_load_explicit(&socket->is_severed, memory_order_relaxed);
+}
+
+/* A result that will be short without the socket having been the reason: makes an edge. */
+static void ask_for_edge(struct secure_socket *socket)
+{
+    if (socket->epoll_fd >= 0)
+        libc_calls()->epoll_ctl(socket->epoll_fd, EPOLL_CTL_MOD, socket->fd, &socket->watched);
+}
+
+/* For OpenSSL's message callback: counts what a peer could keep us busy with for nothing. */
+void stream_note_message(int is_written, int version, int type, const void *bytes, size_t size,
+                         SSL *ssl, void *arg)
+{
+    struct secure_socket *socket = arg;
+
+    (void)version;
+    (void)bytes;
+    (void)size;
+    (void)ssl;
+    if ((type == SSL3_RT_HANDSHAKE && !is_written) || (type == SSL3_RT_ALERT && is_written))
+        socket->control_run++;
+}
+
+/* -- reading -- */
+
+enum received { RECEIVED_BYTES, RECEIVED_NOTHING_YET, RECEIVED_END, RECEIVED_FAILURE };
+
+static enum received read_once(struct secure_socket *socket, uint8_t *bytes, size_t size,
+                               size_t *got)
+{
+    if (socket->bio)
+        socket->bio->was_refused = false;
+    ERR_clear_error();
+    if (SSL_read_ex(socket->ssl, bytes, size, got)) {
+        socket->control_run = 0;
+        return RECEIVED_BYTES;
+    }
+    *got = 0;
+    switch (SSL_get_error(socket->ssl, 0)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+        return RECEIVED_NOTHING_YET;
+    case SSL_ERROR_ZERO_RETURN:
+        return RECEIVED_END;
+    default:
+        return RECEIVED_FAILURE;
+    }
+}
+
+/* Without SSL_MODE_AUTO_RETRY a record that carries no data ends SSL_read with "want read"; so does
+ * an empty socket. Only our BIO knows which it was. */
+static bool has_more(struct secure_socket *socket)
+{
+    return socket->bio && !socket->bio->was_refused;
+}
+
+static enum received read_until_empty(struct secure_socket *socket, uint8_t *bytes, size_t size,
+                                      size_t *done)
+{
+    enum received last = RECEIVED_BYTES;
+
+    while (*done < size) {
+        size_t got;
+
+        last = read_once(socket, bytes + *done, size - *done, &got);
+        *done += got;
+        if (last == RECEIVED_BYTES)
+            continue;
+        if (last != RECEIVED_NOTHING_YET || !has_more(socket))
+            break;
+    }
+    return socket->control_run > CONTROL_RUN_MAX ? RECEIVED_FAILURE : last;
+}
+
+ssize_t stream_receive(struct secure_socket *socket, void *bytes, size_t size)
+{
+    size_t done = 0;
+
+    if (is_over(socket))
+        return refuse(ECONNRESET);
+    if (socket->bio)
+        secure_bio_begin_read(socket->bio);
+    interpose_is_inside = true;
+    enum received last = read_until_empty(socket, bytes, size, &done);
+    interpose_is_inside = false;
+    if (last == RECEIVED_FAILURE)
+        return fail_for_good(socket);
+    /* Reading may have written: an answer to a key update, an alert. */
+    if (socket->bio && secure_bio_flush(socket->bio) == FLUSH_FAILED)
+        return fail_for_good(socket);
+    if (done) {
+        secure_socket_arrived(socket, done);
+        if (last == RECEIVED_END) /* so that the end is noticed: no other edge will come */
+            libc_calls()->shutdown(socket->fd, SHUT_RD);
+        return (ssize_t)done;
+    }
+    return last == RECEIVED_END || !size ? 0 : refuse(EAGAIN);
+}
+
+/* -- writing -- */
+
+struct cursor {
+    const struct iovec *at;
+    size_t left;   /* parts, this one included */
+    size_t offset; /* in this part */
+    const struct iovec *parts;
+    size_t count;
+    unsigned faults; /* of this thread, when the call began */
+};
+
+/* Whether everything read so far was really there (core/mapped.h). Asked before bytes leave. */
+static bool is_sound(const struct cursor *cursor)
+{
+    if (mapped_thread_faults() != cursor->faults)
+        return false;
+    for (size_t i = 0; i < cursor->count; i++)
+        if (!mapped_is_intact(cursor->parts[i].iov_base, cursor->parts[i].iov_len))
+            return false;
+    return true;
+}
+
+static void skip(struct cursor *cursor, size_t count)
+{
+    while (cursor->left) {
+        size_t here = cursor->at->iov_len - cursor->offset;
+
+        if (count < here) {
+            cursor->offset += count;
+            return;
+        }
+        count -= here;
+        cursor->at++;
+        cursor->left--;
+        cursor->offset = 0;
+    }
+}
+
+/* The next bytes for one record: where they are when they are many, else collected in `record`. */
+static const uint8_t *next_record(const struct cursor *cursor, bool must_copy, uint8_t *record,
+                                  size_t *ret_size)
+{
+    struct cursor ahead = *cursor;
+    size_t here = ahead.at->iov_len - ahead.offset, filled = 0;
+
+    if (!must_copy && (here >= BIO_RECORD_MAX || ahead.left == 1)) {
+        *ret_size = here < BIO_RECORD_MAX ? here : BIO_RECORD_MAX;
+        return (const uint8_t *)ahead.at->iov_base + ahead.offset;
+    }
+    while (ahead.left && filled < BIO_RECORD_MAX) {
+        size_t count = ahead.at->iov_len - ahead.offset;
+
+        if (count > BIO_RECORD_MAX - filled)
+            count = BIO_RECORD_MAX - filled;
+        memcpy(record + filled, (const uint8_t *)ahead.at->iov_base + ahead.offset, count);
+        filled += count;
+        skip(&ahead, count);
+    }
+    *ret_size = filled;
+    return record;
+}
+
+/* Encrypts up to `records` records. Returns the plain bytes taken, or -1. What the kernel encrypts
+ * leaves at once, so it is copied and found sound before. */
+static ssize_t encrypt(struct secure_socket *socket, struct cursor *cursor, unsigned records)
+{
+    uint8_t *record = secure_bio_plain_record();
+    bool is_kernels = !socket->bio;
+    size_t done = 0, size, written;
+
+    if (!record)
+        return -1;
+    for (; records && cursor->left; records--) {
+        const uint8_t *bytes = next_record(cursor, is_kernels, record, &size);
+
+        if (is_kernels && !is_sound(cursor))
+            return -1;
+        ERR_clear_error();
+        if (size && !SSL_write_ex(socket->ssl, bytes, size, &written)) {
+            if (SSL_get_error(socket->ssl, 0) != SSL_ERROR_WANT_WRITE)
+                return -1;
+            atomic_store_explicit(&socket->is_blocked, true, memory_order_relaxed);
+            break;
+        }
+        skip(cursor, size ? written : 0);
+        done += size ? written : 0;
+    }
+    return (ssize_t)done;
+}
+
+/* A reader who keeps up gets more records at once, one who does not costs less memory. */
+static void adapt(struct secure_socket *socket, enum flushed flushed)
+{
+    if (flushed == FLUSH_DONE && socket->records_ahead < BIO_RECORDS_GATHERED)
+        socket->records_ahead = socket->records_ahead > BIO_RECORDS_GATHERED / 2
+                                    ? BIO_RECORDS_GATHERED
+                                    : socket->records_ahead * 2;
+    else if (flushed == FLUSH_BLOCKED && socket->records_ahead > 1)
+        socket->records_ahead /= 2;
+}
+
+/* Sends what was encrypted earlier. Returns how many bytes of this call that settles (0 or 1), or
+ * -1 with errno. */
+static ssize_t settle_debt(struct secure_socket *socket)
+{
+    switch (secure_bio_flush(socket->bio)) {
+    case FLUSH_BLOCKED:
+        atomic_store_explicit(&socket->is_blocked, true, memory_order_relaxed);
+        return refuse(EAGAIN);
+    case FLUSH_FAILED:
+        return fail_for_good(socket);
+    case FLUSH_DONE:
+        break;
+    }
+    ssize_t held = socket->holds_byte;
+    socket->holds_byte = false;
+    return held;
+}
+
+/* Our own records, gathered. `done` bytes were settled before. */
+static ssize_t send_gathered(struct secure_socket *socket, struct cursor *cursor, size_t done)
+{
+    size_t share = 0;
+
+    while (cursor->left) {
+        ssize_t taken = encrypt(socket, cursor, socket->records_ahead);
+
+        if (taken < 0 || !is_sound(cursor))
+            return fail_for_good(socket);
+        done += (size_t)taken;
+        share += (size_t)taken;
+        enum flushed flushed = secure_bio_flush(socket->bio);
+        adapt(socket, flushed);
+        if (flushed == FLUSH_FAILED)
+            return fail_for_good(socket);
+        if (flushed == FLUSH_BLOCKED) {
+            atomic_store_explicit(&socket->is_blocked, true, memory_order_relaxed);
+            socket->holds_byte = true;
+            return done > 1 ? (ssize_t)(done - 1) : refuse(EAGAIN);
+        }
+        if (share >= FAIR_SHARE && cursor->left) {
+            ask_for_edge(socket);
+            break;
+        }
+    }
+    return (ssize_t)done;
+}
+
+/* Records that the kernel makes: it takes as much as it has room for. */
+static ssize_t send_by_kernel(struct secure_socket *socket, struct cursor *cursor)
+{
+    size_t done = 0;
+
+    while (cursor->left && done < FAIR_SHARE && !socket->is_blocked) {
+        ssize_t taken = encrypt(socket, cursor, BIO_RECORDS_GATHERED);
+        if (taken < 0)
+            return fail_for_good(socket);
+        done += (size_t)taken;
+    }
+    if (cursor->left && !socket->is_blocked)
+        ask_for_edge(socket);
+    return done || !cursor->left ? (ssize_t)done : refuse(EAGAIN);
+}
+
+ssize_t stream_send(struct secure_socket *socket, const struct iovec *parts, size_t count)
+{
+    struct cursor cursor = {parts, count, 0, parts, count, mapped_thread_faults()};
+    ssize_t done = 0;
+
+    if (is_over(socket))
+        return refuse(ECONNRESET);
+    if (socket->bio && (socket->holds_byte || secure_bio_has_pending(socket->bio))) {
+        done = settle_debt(socket);
+        if (done < 0)
+            return -1;
+    }
+    atomic_store_explicit(&socket->is_blocked, false, memory_order_relaxed);
+    skip(&cursor, (size_t)done);
+    interpose_is_inside = true;
+    done = socket->bio ? send_gathered(socket, &cursor, (size_t)done)
+                       : send_by_kernel(socket, &cursor);
+    interpose_is_inside = false;
+    if (done > 0)
+        atomic_fetch_add_explicit(&socket->bytes_out, (uint64_t)done, memory_order_relaxed);
+    return done;
+}
+
+static ssize_t send_file_by_kernel(struct secure_socket *socket, int file, off64_t *offset,
+                                   size_t size)
+{
+    if (is_over(socket))
+        return refuse(ECONNRESET);
+    interpose_is_inside = true;
+    ERR_clear_error();
+    ssize_t done = SSL_sendfile(socket->ssl, file, *offset, size, 0);
+    int reason = done < 0 ? SSL_get_error(socket->ssl, (int)done) : SSL_ERROR_NONE;
+    interpose_is_inside = false;
+    atomic_store_explicit(&socket->is_blocked, done < (ssize_t)size, memory_order_relaxed);
+    if (reason == SSL_ERROR_WANT_WRITE)
+        return refuse(EAGAIN);
+    if (done < 0)
+        return fail_for_good(socket);
+    atomic_fetch_add_explicit(&socket->bytes_out, (uint64_t)done, memory_order_relaxed);
+    return done;
+}
+
+ssize_t stream_send_file(struct secure_socket *socket, int file, off64_t *offset, size_t size)
+{
+    size_t most = (size_t)BIO_RECORDS_GATHERED * BIO_RECORD_MAX;
+    struct iovec part = {secure_bio_file_buffer(), size < most ? size : most};
+    ssize_t done;
+
+    if (!socket->bio) {
+        done = send_file_by_kernel(socket, file, offset, size);
+    } else {
+        ssize_t got = part.iov_base ? pread64(file, part.iov_base, part.iov_len, *offset) : -1;
+
+        if (got <= 0)
+            return refuse(EIO); /* a file that ends early must not look like a full socket */
+        part.iov_len = (size_t)got;
+        done = stream_send(socket, &part, 1);
+    }
+    if (done == 0)
+        return refuse(EIO);
+    if (done > 0)
+        *offset += done;
+    if (socket->bio && done > 0 && (size_t)done < size && (size_t)done == part.iov_len)
+        ask_for_edge(socket);
+    return done;
+}
+
+/* -- the end -- */
+
+void stream_say_goodbye(struct secure_socket *socket)
+{
+    if (is_over(socket) || (SSL_get_shutdown(socket->ssl) & SSL_SENT_SHUTDOWN) ||
+        (socket->bio && (socket->holds_byte || secure_bio_has_pending(socket->bio))))
+        return;
+    interpose_is_inside = true;
+    ERR_clear_error();
+    SSL_shutdown(socket->ssl);
+    if (socket->bio)
+        secure_bio_flush(socket->bio);
+    ERR_clear_error();
+    interpose_is_inside = false;
+}
+
+void stream_free(struct secure_socket *socket)
+{
+    stream_say_goodbye(socket);
+    /* A connection that ended without close_notify is no reason to forget its session; after a
+     * fatal alert OpenSSL has forgotten it already. */
+    SSL_set_shutdown(socket->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    SSL_free(socket->ssl);
+    ERR_clear_error();
+    free(socket);
+}
