@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/campaign.h"
+
+#include "store/campaign.sql.h"
+
+#include <string.h>
+
+void campaign_clear(struct campaign *campaign)
+{
+    free(campaign->target);
+    campaign->target = NULL;
+}
+
+static void copy(char *to, size_t room, const char *from)
+{
+    snprintf(to, room, "%s", from);
+}
+
+static void read_rules(struct query *q, struct campaign *ret)
+{
+    ret->pause_share = query_real(q, 10);
+    ret->pause_failures = query_number(q, 11);
+    ret->pause_sample = query_number(q, 12);
+    ret->abort_share = query_real(q, 13);
+    ret->abort_failures = query_number(q, 14);
+    ret->abort_sample = query_number(q, 15);
+    ret->accepted_failures = query_number(q, 16);
+    ret->attempts_max = query_number(q, 17);
+    ret->stale_after = query_number(q, 18);
+    ret->confirm_after = query_number(q, 19);
+    ret->verify_timeout = query_number(q, 20);
+    ret->offer_ttl = query_number(q, 21);
+    ret->rate = query_number(q, 22);
+    ret->stops_transfers = query_number(q, 23);
+}
+
+static void read_origin(struct query *q, struct campaign *ret)
+{
+    ret->change = query_number(q, 24);
+    copy(ret->created_by, sizeof ret->created_by, query_text(q, 25));
+    ret->created_at = query_number(q, 26);
+    ret->started_at = query_number(q, 27);
+    ret->state_at = query_number(q, 28);
+    ret->bytes_served = query_number(q, 29);
+    copy(ret->release_id, sizeof ret->release_id, query_text(q, 30));
+    copy(ret->release_version, sizeof ret->release_version, query_text(q, 31));
+    ret->release_is_published =
+        strcmp(query_text(q, 32), release_state_name(RELEASE_PUBLISHED)) == 0;
+    ret->security_version = query_number(q, 33);
+}
+
+static int read_row(struct query *q, struct campaign *ret, struct error *err)
+{
+    size_t length;
+    const void *salt = query_blob(q, 6, &length);
+
+    *ret = (struct campaign){
+        .row_id = query_number(q, 0),
+        .tenant_row = query_number(q, 1),
+        .release_row = query_number(q, 4),
+        .target = strdup(query_text(q, 5)),
+        .priority = query_number(q, 7),
+    };
+    if (!ret->target || length != sizeof ret->salt)
+        return fail_internal(err, "campaign row %lld", (long long)ret->row_id);
+    memcpy(ret->salt, salt, sizeof ret->salt);
+    copy(ret->id, sizeof ret->id, query_text(q, 2));
+    copy(ret->name, sizeof ret->name, query_text(q, 3));
+    copy(ret->state, sizeof ret->state, query_text(q, 8));
+    copy(ret->state_reason, sizeof ret->state_reason, query_text(q, 9));
+    read_rules(q, ret);
+    read_origin(q, ret);
+    return 0;
+}
+
+enum step campaign_by_row(struct tx *tx, int64_t row_id, struct campaign *ret, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, campaign_by_row_sql);
+    CLEANUP(campaign_clear) struct campaign found = {0};
+
+    query_bind_number(&q, ":campaign", row_id);
+    enum step step = query_step(&q, err);
+    if (step != STEP_ROW)
+        return step;
+    if (read_row(&q, &found, err))
+        return STEP_FAILED;
+    *ret = found;
+    found.target = NULL;
+    return STEP_ROW;
+}
+
+enum step campaign_row_by_id(struct tx *tx, int64_t tenant_row, const char *id, int64_t *ret,
+                             struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, campaign_row_by_id_sql);
+
+    query_bind_number(&q, ":tenant", tenant_row);
+    query_bind_text(&q, ":id", id);
+    enum step step = query_step(&q, err);
+    if (step == STEP_ROW)
+        *ret = query_number(&q, 0);
+    return step;
+}
+
+int campaign_insert(struct tx *tx, struct campaign *campaign, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, campaign_insert_sql);
+
+    query_bind_number(&q, ":tenant", campaign->tenant_row);
+    query_bind_text(&q, ":id", campaign->id);
+    query_bind_text(&q, ":name", campaign->name);
+    query_bind_number(&q, ":release", campaign->release_row);
+    query_bind_text(&q, ":target", campaign->target);
+    query_bind_blob(&q, ":salt", campaign->salt, sizeof campaign->salt);
+    query_bind_number(&q, ":priority", campaign->priority);
+    query_bind_text(&q, ":state", campaign->state);
+    query_bind_real(&q, ":pause_share", campaign->pause_share);
+    query_bind_number(&q, ":pause_failures", campaign->pause_failures);
+    query_bind_number(&q, ":pause_sample", campaign->pause_sample);
+    query_bind_real(&q, ":abort_share", campaign->abort_share);
+    query_bind_number(&q, ":abort_failures", campaign->abort_failures);
+    query_bind_number(&q, ":abort_sample", campaign->abort_sample);
+    query_bind_number(&q, ":attempts_max", campaign->attempts_max);
+    query_bind_number(&q, ":stale_after", campaign->stale_after);
+    query_bind_number(&q, ":confirm_after", campaign->confirm_after);
+    query_bind_number(&q, ":verify_timeout", campaign->verify_timeout);
+    query_bind_number(&q, ":offer_ttl", campaign->offer_ttl);
+    query_bind_number(&q, ":rate", campaign->rate);
+    query_bind_text(&q, ":created_by", campaign->created_by);
+    query_bind_number(&q, ":now", campaign->created_at);
+    if (query_run(&q, err))
+        return -1;
+    campaign->row_id = query_last_row(&q);
+    campaign->change = 1;
+    campaign->state_at = campaign->created_at;
+    return 0;
+}
+
+int campaign_save(struct tx *tx, struct campaign *campaign, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, campaign_save_sql);
+
+    query_bind_number(&q, ":campaign", campaign->row_id);
+    query_bind_text(&q, ":state", campaign->state);
+    query_bind_text(&q, ":state_reason", campaign->state_reason);
+    query_bind_number(&q, ":state_at", campaign->state_at);
+    if (campaign->started_at)
+        query_bind_number(&q, ":started_at", campaign->started_at);
+    else
+        query_bind_null(&q, ":started_at");
+    query_bind_number(&q, ":accepted_failures", campaign->accepted_failures);
+    query_bind_number(&q, ":stops_transfers", campaign->stops_transfers);
+    query_bind_number(&q, ":change", ++campaign->change);
+    return query_run(&q, err);
+}
+
+int campaign_add_bytes(struct tx *tx, int64_t campaign_row, int64_t more, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, campaign_add_bytes_sql);
+
+    query_bind_number(&q, ":campaign", campaign_row);
+    query_bind_number(&q, ":more", more);
+    return query_run(&q, err);
+}
+
+static int tell_each(struct query *q, campaign_fn each, void *arg, struct error *err)
+{
+    enum step step;
+
+    while ((step = query_step(q, err)) == STEP_ROW) {
+        CLEANUP(campaign_clear) struct campaign campaign = {0};
+
+        if (read_row(q, &campaign, err))
+            return -1;
+        int answer = each(&campaign, arg, err);
+        if (answer)
+            return answer < 0 ? -1 : 0;
+    }
+    return step == STEP_DONE ? 0 : -1;
+}
+
+int campaign_each_live(struct tx *tx, campaign_fn each, void *arg, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, campaign_live_sql);
+
+    return tell_each(&q, each, arg, err);
+}
+
+int campaign_list(struct tx *tx, const struct campaign_page *page, campaign_fn each, void *arg,
+                  struct error *err)
+{
+    CLEANUP(query_finish)
+    struct query q = query_start(tx, page->state ? campaign_page_by_state_sql : campaign_page_sql);
+
+    query_bind_number(&q, ":tenant", page->tenant_row);
+    query_bind_number(&q, ":before", page->before ? page->before : INT64_MAX);
+    query_bind_number(&q, ":limit", page->limit);
+    if (page->state)
+        query_bind_text(&q, ":state", page->state);
+    return tell_each(&q, each, arg, err);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Campaigns as rows. What they mean is decided in campaign/; states travel by name here. */
+#ifndef OTAD_STORE_CAMPAIGN_H
+#define OTAD_STORE_CAMPAIGN_H
+
+#include "store/release.h"
+
+#define CAMPAIGN_ID_SIZE 24
+#define CAMPAIGN_NAME_SIZE 129
+#define STATE_SIZE 16
+#define STATE_REASON_SIZE 161
+
+struct campaign {
+    int64_t row_id, tenant_row;
+    char id[CAMPAIGN_ID_SIZE], name[CAMPAIGN_NAME_SIZE];
+    int64_t release_row;
+    char *target; /* the filter's text; owned by the struct */
+    uint8_t salt[16];
+    int64_t priority;
+    char state[STATE_SIZE], state_reason[STATE_REASON_SIZE];
+    double pause_share, abort_share;
+    int64_t pause_failures, pause_sample, abort_failures, abort_sample;
+    int64_t accepted_failures, attempts_max;
+    int64_t stale_after, confirm_after, verify_timeout, offer_ttl, rate;
+    bool stops_transfers;
+    int64_t change, created_at, started_at, state_at; /* started_at 0: not yet */
+    int64_t bytes_served;
+    char created_by[65];
+    /* Of its release. */
+    char release_id[RELEASE_ID_SIZE], release_version[65];
+    bool release_is_published;
+    int64_t security_version;
+};
+void campaign_clear(struct campaign *campaign);
+
+enum step campaign_by_row(struct tx *tx, int64_t row_id, struct campaign *ret,
+                          struct error *err) MUST_CHECK;
+enum step campaign_row_by_id(struct tx *tx, int64_t tenant_row, const char *id, int64_t *ret,
+                             struct error *err) MUST_CHECK;
+/* Fills row_id. */
+int campaign_insert(struct tx *tx, struct campaign *campaign, struct error *err) MUST_CHECK;
+/* State, reason, accepted failures, start and stopping; moves `change`. */
+int campaign_save(struct tx *tx, struct campaign *campaign, struct error *err) MUST_CHECK;
+/* Does not move `change`. */
+int campaign_add_bytes(struct tx *tx, int64_t campaign_row, int64_t more,
+                       struct error *err) MUST_CHECK;
+
+/* Borrowed for the call; a value above zero ends the list, below zero is a failure. */
+typedef int (*campaign_fn)(const struct campaign *campaign, void *arg, struct error *err);
+/* Those that concern devices now: running, paused, finishing, or over with devices still at work.
+ * In order of priority, then newest. */
+int campaign_each_live(struct tx *tx, campaign_fn each, void *arg, struct error *err) MUST_CHECK;
+/* Newest first, below `before` (0: from the newest); `state` NULL means any. */
+struct campaign_page {
+    int64_t tenant_row, before, limit;
+    const char *state;
+};
+int campaign_list(struct tx *tx, const struct campaign_page *page, campaign_fn each, void *arg,
+                  struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/deployment.h"
+
+#include "store/deployment.sql.h"
+
+#include <string.h>
+
+#define FIRST_EXTRA_COLUMN 25
+
+static void copy(char *to, size_t room, const char *from)
+{
+    snprintf(to, room, "%s", from);
+}
+
+static void read_row(struct query *q, struct deployment *ret)
+{
+    size_t length;
+
+    *ret = (struct deployment){
+        .row_id = query_number(q, 0),
+        .action = query_number(q, 1),
+        .device_row = query_number(q, 2),
+        .campaign_row = query_number(q, 3),
+        .wave = (int)query_number(q, 4),
+        .release_row = query_number(q, 5),
+        .is_open = query_number(q, 7),
+        .is_cancelling = query_number(q, 8),
+        .is_unproven = query_number(q, 9),
+        .attempt = query_number(q, 10),
+        .failures = query_number(q, 11),
+        .retry_at = query_number(q, 14),
+        .bytes_served = query_number(q, 17),
+        .polls_since = query_number(q, 18),
+        .boots_since = query_number(q, 19),
+        .boots_from = query_number(q, 20),
+        .offered_at = query_number(q, 22),
+        .state_at = query_number(q, 23),
+        .rate = query_number(q, 24),
+    };
+    copy(ret->state, sizeof ret->state, query_text(q, 6));
+    copy(ret->counted_as, sizeof ret->counted_as, query_text(q, 12));
+    copy(ret->class, sizeof ret->class, query_text(q, 13));
+    copy(ret->version_before, sizeof ret->version_before, query_text(q, 15));
+    copy(ret->boot_id_before, sizeof ret->boot_id_before, query_text(q, 16));
+    const void *hash = query_blob(q, 21, &length);
+    ret->has_final = length == sizeof ret->final_hash;
+    if (ret->has_final)
+        memcpy(ret->final_hash, hash, length);
+}
+
+static enum step read_one(struct query *q, struct deployment *ret, struct error *err)
+{
+    enum step step = query_step(q, err);
+
+    if (step == STEP_ROW)
+        read_row(q, ret);
+    return step;
+}
+
+enum step deployment_by_action(struct tx *tx, int64_t device_row, int64_t action,
+                               struct deployment *ret, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, deployment_by_action_sql);
+
+    query_bind_number(&q, ":device", device_row);
+    query_bind_number(&q, ":action", action);
+    return read_one(&q, ret, err);
+}
+
+enum step deployment_by_row(struct tx *tx, int64_t row_id, struct deployment *ret,
+                            struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, deployment_by_row_sql);
+
+    query_bind_number(&q, ":deployment", row_id);
+    return read_one(&q, ret, err);
+}
+
+static int read_many(struct query *q, struct deployment *ret, size_t room, size_t *ret_count,
+                     struct error *err)
+{
+    enum step step = STEP_ROW;
+    size_t count = 0;
+
+    while (count < room && (step = read_one(q, &ret[count], err)) == STEP_ROW)
+        count++;
+    *ret_count = count;
+    return step == STEP_FAILED ? -1 : 0;
+}
+
+int deployments_of_device(struct tx *tx, int64_t device_row, struct deployment *ret, size_t room,
+                          size_t *ret_count, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, deployments_of_device_sql);
+
+    query_bind_number(&q, ":device", device_row);
+    query_bind_number(&q, ":limit", (int64_t)room);
+    return read_many(&q, ret, room, ret_count, err);
+}
+
+int deployments_since(struct tx *tx, int64_t campaign_row, const char *state, int64_t before,
+                      struct deployment *ret, size_t room, size_t *ret_count, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, deployments_since_sql);
+
+    query_bind_number(&q, ":campaign", campaign_row);
+    query_bind_text(&q, ":state", state);
+    query_bind_number(&q, ":before", before);
+    query_bind_number(&q, ":limit", (int64_t)room);
+    return read_many(&q, ret, room, ret_count, err);
+}
+
+int deployment_insert(struct tx *tx, struct deployment *deployment, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, deployment_insert_sql);
+
+    query_bind_number(&q, ":action", deployment->action);
+    query_bind_number(&q, ":device", deployment->device_row);
+    query_bind_number(&q, ":campaign", deployment->campaign_row);
+    query_bind_number(&q, ":wave", deployment->wave);
+    query_bind_number(&q, ":release", deployment->release_row);
+    query_bind_text(&q, ":state", deployment->state);
+    query_bind_text(&q, ":version_before", deployment->version_before);
+    query_bind_text(&q, ":boot_id_before", deployment->boot_id_before);
+    query_bind_number(&q, ":now", deployment->offered_at);
+    if (query_run(&q, err))
+        return -1;
+    deployment->row_id = query_last_row(&q);
+    deployment->attempt = 1;
+    deployment->is_open = true;
+    copy(deployment->counted_as, sizeof deployment->counted_as, deployment->state);
+    return 0;
+}
+
+static void bind_progress(struct query *q, const struct deployment *deployment)
+{
+    query_bind_text(q, ":version_before", deployment->version_before);
+    query_bind_text(q, ":boot_id_before", deployment->boot_id_before);
+    query_bind_number(q, ":bytes_served", deployment->bytes_served);
+    query_bind_number(q, ":polls_since", deployment->polls_since);
+    query_bind_number(q, ":boots_since", deployment->boots_since);
+    query_bind_number(q, ":boots_from", deployment->boots_from);
+    if (deployment->has_final)
+        query_bind_blob(q, ":final_hash", deployment->final_hash, sizeof deployment->final_hash);
+    else
+        query_bind_null(q, ":final_hash");
+    if (deployment->retry_at)
+        query_bind_number(q, ":retry_at", deployment->retry_at);
+    else
+        query_bind_null(q, ":retry_at");
+}
+
+int deployment_save(struct tx *tx, const struct deployment *deployment, const char *detail,
+                    struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, deployment_save_sql);
+
+    query_bind_number(&q, ":deployment", deployment->row_id);
+    query_bind_number(&q, ":action", deployment->action);
+    query_bind_text(&q, ":state", deployment->state);
+    query_bind_number(&q, ":is_open", deployment->is_open);
+    query_bind_number(&q, ":is_cancelling", deployment->is_cancelling);
+    query_bind_number(&q, ":is_unproven", deployment->is_unproven);
+    query_bind_number(&q, ":attempt", deployment->attempt);
+    query_bind_number(&q, ":failures", deployment->failures);
+    query_bind_text(&q, ":counted_as", deployment->counted_as);
+    query_bind_text(&q, ":class", deployment->class);
+    query_bind_text(&q, ":detail", detail);
+    bind_progress(&q, deployment);
+    query_bind_number(&q, ":offered_at", deployment->offered_at);
+    query_bind_number(&q, ":state_at", deployment->state_at);
+    return query_run(&q, err);
+}
+
+int deployment_count_add(struct tx *tx, int64_t campaign_row, int wave, const char *counted_as,
+                         int64_t more, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, deployment_count_add_sql);
+
+    query_bind_number(&q, ":campaign", campaign_row);
+    query_bind_number(&q, ":wave", wave);
+    query_bind_text(&q, ":state", counted_as);
+    query_bind_number(&q, ":more", more);
+    return query_run(&q, err);
+}
+
+int deployment_counts(struct tx *tx, int64_t campaign_row, deployment_count_fn each, void *arg,
+                      struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, deployment_counts_sql);
+    enum step step;
+
+    query_bind_number(&q, ":campaign", campaign_row);
+    while ((step = query_step(&q, err)) == STEP_ROW)
+        if (each((int)query_number(&q, 0), query_text(&q, 1), query_number(&q, 2), arg, err))
+            return -1;
+    return step == STEP_DONE ? 0 : -1;
+}
+
+int deployment_failed_alike(struct tx *tx, const struct deployment *deployment, int64_t *ret,
+                            struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, deployment_failed_alike_sql);
+
+    query_bind_number(&q, ":campaign", deployment->campaign_row);
+    query_bind_text(&q, ":class", deployment->class);
+    query_bind_number(&q, ":deployment", deployment->row_id);
+    if (query_step(&q, err) != STEP_ROW)
+        return -1;
+    *ret = query_number(&q, 0);
+    return 0;
+}
+
+int deployment_list(struct tx *tx, const struct deployment_page *page, deployment_fn each,
+                    void *arg, struct error *err)
+{
+    CLEANUP(query_finish)
+    struct query q =
+        query_start(tx, page->state ? deployment_page_by_state_sql : deployment_page_sql);
+    struct deployment deployment;
+    enum step step;
+
+    query_bind_number(&q, ":campaign", page->campaign_row);
+    query_bind_number(&q, ":before", page->before ? page->before : INT64_MAX);
+    query_bind_number(&q, ":limit", page->limit);
+    if (page->state)
+        query_bind_text(&q, ":state", page->state);
+    while ((step = read_one(&q, &deployment, err)) == STEP_ROW) {
+        const struct deployment_entry entry = {
+            .deployment = &deployment,
+            .device_id = query_text(&q, FIRST_EXTRA_COLUMN),
+            .detail = query_text(&q, FIRST_EXTRA_COLUMN + 1),
+        };
+        if (each(&entry, arg, err))
+            return -1;
+    }
+    return step == STEP_DONE ? 0 : -1;
+}
+
+static void read_scanned(struct query *q, int64_t tenant_row, struct scanned *ret)
+{
+    struct device *device = &ret->device;
+
+    *device = (struct device){
+        .row_id = query_number(q, 0),
+        .tenant_row = tenant_row,
+        .state = DEVICE_ACTIVE,
+        .floor = query_number(q, 6),
+    };
+    copy(device->id, sizeof device->id, query_text(q, 1));
+    copy(device->model, sizeof device->model, query_text(q, 2));
+    copy(device->hardware, sizeof device->hardware, query_text(q, 3));
+    copy(device->site, sizeof device->site, query_text(q, 4));
+    copy(device->version, sizeof device->version, query_text(q, 5));
+    ret->seen_at = query_number(q, 7);
+    copy(ret->state, sizeof ret->state, query_text(q, 8));
+}
+
+int deployment_scan(struct tx *tx, int64_t tenant_row, int64_t campaign_row, scanned_fn each,
+                    void *arg, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, deployment_scan_sql);
+    struct scanned scanned;
+    enum step step;
+
+    query_bind_number(&q, ":tenant", tenant_row);
+    query_bind_number(&q, ":campaign", campaign_row);
+    while ((step = query_step(&q, err)) == STEP_ROW) {
+        read_scanned(&q, tenant_row, &scanned);
+        if (each(&scanned, arg, err))
+            return -1;
+    }
+    return step == STEP_DONE ? 0 : -1;
+}
+
+static enum step permission_of_installed(struct tx *tx, int64_t device_row, int64_t target_row,
+                                         struct permission *ret, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, deployment_runs_sql);
+
+    query_bind_number(&q, ":device", device_row);
+    query_bind_number(&q, ":target", target_row);
+    enum step step = query_step(&q, err);
+    if (step == STEP_ROW)
+        *ret = (struct permission){.deployment = {.release_row = query_number(&q, 0)}};
+    return step;
+}
+
+enum step deployment_permission(struct tx *tx, int64_t device_row, int64_t target_row,
+                                struct permission *ret, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, deployment_permission_sql);
+
+    query_bind_number(&q, ":device", device_row);
+    query_bind_number(&q, ":target", target_row);
+    enum step step = read_one(&q, &ret->deployment, err);
+    if (step == STEP_DONE)
+        return permission_of_installed(tx, device_row, target_row, ret, err);
+    if (step == STEP_ROW)
+        copy(ret->campaign_state, sizeof ret->campaign_state, query_text(&q, FIRST_EXTRA_COLUMN));
+    return step;
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/device.h"
+
+#include "core/text.h"
+#include "store/device.sql.h"
+#include "store/event.h"
+
+#include <assert.h>
+#include <string.h>
+
+static const char *const state_names[DEVICE_STATE_COUNT] = {
+    [DEVICE_REGISTERED] = "registered",
+    [DEVICE_PENDING] = "pending",
+    [DEVICE_ACTIVE] = "active",
+    [DEVICE_SUSPENDED] = "suspended",
+    [DEVICE_REVOKED] = "revoked",
+    [DEVICE_RETIRED] = "retired",
+    [DEVICE_LOST] = "lost",
+};
+
+const char *device_state_name(enum device_state state)
+{
+    return state_names[state];
+}
+
+bool device_state_from_name(const char *name, enum device_state *ret)
+{
+    for (size_t i = 0; i < COUNT_OF(state_names); i++) {
+        if (strcmp(name, state_names[i]) == 0) {
+            *ret = (enum device_state)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Rooms are as large as the checks at the edge allow, so nothing is cut but damage. */
+static void copy_column(struct query *q, int column, char *ret, size_t room)
+{
+    const char *text = query_text(q, column);
+    size_t length = strnlen(text, room - 1);
+
+    memcpy(ret, text, length);
+    ret[length] = '\0';
+}
+
+static void read_row(struct query *q, struct device *ret)
+{
+    *ret = (struct device){
+        .row_id = query_number(q, 0),
+        .tenant_row = query_number(q, 1),
+        .uptime = query_number(q, 9),
+        .floor = query_number(q, 10),
+        .report_seq = query_number(q, 11),
+        .asks_attributes = query_number(q, 12) != 0,
+        .created_at = query_number(q, 13),
+        .updated_at = query_number(q, 14),
+        .state = DEVICE_LOST,
+    };
+    copy_column(q, 2, ret->id, sizeof ret->id);
+    device_state_from_name(query_text(q, 3), &ret->state);
+    copy_column(q, 4, ret->model, sizeof ret->model);
+    copy_column(q, 5, ret->hardware, sizeof ret->hardware);
+    copy_column(q, 6, ret->site, sizeof ret->site);
+    copy_column(q, 7, ret->version, sizeof ret->version);
+    copy_column(q, 8, ret->boot_id, sizeof ret->boot_id);
+}
+
+static enum step read_one(struct query *q, struct device *ret, struct error *err)
+{
+    enum step step = query_step(q, err);
+
+    if (step == STEP_ROW)
+        read_row(q, ret);
+    return step;
+}
+
+enum step device_by_fingerprint(struct tx *tx, const uint8_t fingerprint[32], struct device *ret,
+                                enum certificate_state *ret_state, int64_t *ret_not_after,
+                                struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, device_by_fingerprint_sql);
+
+    query_bind_blob(&q, ":fingerprint", fingerprint, 32);
+    enum step step = read_one(&q, ret, err);
+    if (step == STEP_ROW) {
+        const char *state = query_text(&q, 15);
+        *ret_state = strcmp(state, "active") == 0       ? CERTIFICATE_ACTIVE
+                     : strcmp(state, "superseded") == 0 ? CERTIFICATE_SUPERSEDED
+                                                        : CERTIFICATE_REVOKED;
+        *ret_not_after = query_number(&q, 16);
+    }
+    return step;
+}
+
+enum step device_by_row(struct tx *tx, int64_t row_id, struct device *ret, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, device_by_row_sql);
+
+    query_bind_number(&q, ":device", row_id);
+    return read_one(&q, ret, err);
+}
+
+enum step device_by_id(struct tx *tx, int64_t tenant_row, const char *id, struct device *ret,
+                       struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, device_by_id_sql);
+
+    query_bind_number(&q, ":tenant", tenant_row);
+    query_bind_text(&q, ":id", id);
+    return read_one(&q, ret, err);
+}
+
+int device_need(struct tx *tx, int64_t tenant_row, const char *id, struct device *ret,
+                struct error *err)
+{
+    enum step step = device_by_id(tx, tenant_row, id, ret, err);
+
+    if (step == STEP_DONE)
+        return fail(err, PROBLEM_NO_SUCH_DEVICE, "device %.64s", id);
+    return step == STEP_ROW ? 0 : -1;
+}
+
+int device_list(struct tx *tx, const struct device_page *page, device_fn each, void *arg,
+                struct error *err)
+{
+    const char *value = page->state ? page->state : page->version ? page->version : page->model;
+    const char *sql = page->state     ? device_page_by_state_sql
+                      : page->version ? device_page_by_version_sql
+                      : page->model   ? device_page_by_model_sql
+                                      : device_page_sql;
+    CLEANUP(query_finish) struct query q = query_start(tx, sql);
+    struct device device;
+    enum step step;
+
+    query_bind_number(&q, ":tenant", page->tenant_row);
+    query_bind_text(&q, ":after", page->after);
+    query_bind_number(&q, ":limit", page->limit);
+    if (value)
+        query_bind_text(&q, ":value", value);
+    while ((step = read_one(&q, &device, err)) == STEP_ROW) {
+        int answer = each(&device, arg, err);
+        if (answer)
+            return answer < 0 ? -1 : 0;
+    }
+    return step == STEP_DONE ? 0 : -1;
+}
+
+int device_insert(struct tx *tx, struct device *device, int64_t now, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, device_insert_sql);
+
+    query_bind_number(&q, ":tenant", device->tenant_row);
+    query_bind_text(&q, ":id", device->id);
+    query_bind_text(&q, ":state", state_names[device->state]);
+    query_bind_text(&q, ":model", device->model);
+    query_bind_text(&q, ":hardware", device->hardware);
+    query_bind_text(&q, ":site", device->site);
+    query_bind_number(&q, ":now", now);
+    if (query_run(&q, err))
+        return -1;
+    device->row_id = query_last_row(&q);
+    device->uptime = -1;
+    device->asks_attributes = true;
+    device->created_at = device->updated_at = now;
+    tx_changes_identities(tx);
+    return event_append(tx,
+                        &(struct event){.at = now,
+                                        .tenant_row = device->tenant_row,
+                                        .kind = "device.state",
+                                        .device_row = device->row_id,
+                                        .to_state = state_names[device->state],
+                                        .cause = "server"},
+                        err);
+}
+
+int device_set_labels(struct tx *tx, const struct device *device, int64_t now, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, device_labels_sql);
+
+    query_bind_number(&q, ":device", device->row_id);
+    query_bind_text(&q, ":model", device->model);
+    query_bind_text(&q, ":hardware", device->hardware);
+    query_bind_text(&q, ":site", device->site);
+    query_bind_number(&q, ":now", now);
+    return query_run(&q, err);
+}
+
+int device_set_state(struct tx *tx, struct device *device, enum device_state state,
+                     const char *cause, const char *detail, int64_t now, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, device_state_sql);
+    struct event event = {
+        .at = now,
+        .tenant_row = device->tenant_row,
+        .kind = "device.state",
+        .device_row = device->row_id,
+        .from_state = state_names[device->state],
+        .to_state = state_names[state],
+        .cause = cause,
+        .detail = detail,
+    };
+
+    query_bind_number(&q, ":device", device->row_id);
+    query_bind_text(&q, ":state", state_names[state]);
+    query_bind_number(&q, ":now", now);
+    if (query_run(&q, err) || event_append(tx, &event, err))
+        return -1;
+    device->state = state;
+    tx_changes_identities(tx);
+    return 0;
+}
+
+/* Takes the new text when there is one and it differs. */
+static bool take_text(char *at, size_t room, const char *told)
+{
+    if (!told || strcmp(at, told) == 0)
+        return false;
+    assert(strlen(told) < room);
+    strcpy(at, told);
+    return true;
+}
+
+static bool take_number(int64_t *at, int64_t told)
+{
+    if (told < 0 || *at == told)
+        return false;
+    *at = told;
+    return true;
+}
+
+static int write_evidence(struct tx *tx, const struct device *device, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, device_evidence_sql);
+
+    query_bind_number(&q, ":device", device->row_id);
+    query_bind_text(&q, ":version", device->version);
+    query_bind_text(&q, ":boot_id", device->boot_id);
+    query_bind_number(&q, ":uptime", device->uptime);
+    query_bind_number(&q, ":floor", device->floor);
+    query_bind_number(&q, ":now", device->updated_at);
+    return query_run(&q, err);
+}
+
+int device_take_evidence(struct tx *tx, struct device *device, const struct evidence *evidence,
+                         int64_t now, struct error *err)
+{
+    char version_before[VERSION_SIZE];
+
+    memcpy(version_before, device->version, sizeof version_before);
+    bool is_new_version = take_text(device->version, sizeof device->version, evidence->version);
+    bool is_new_boot = take_text(device->boot_id, sizeof device->boot_id, evidence->boot_id);
+    bool is_new_uptime = take_number(&device->uptime, evidence->uptime);
+    bool is_new_floor = take_number(&device->floor, evidence->floor);
+
+    if (!is_new_version && !is_new_boot && !is_new_uptime && !is_new_floor)
+        return 0;
+    device->updated_at = now;
+    if (write_evidence(tx, device, err))
+        return -1;
+    if (!is_new_version)
+        return 0;
+    return event_append(tx,
+                        &(struct event){.at = now,
+                                        .tenant_row = device->tenant_row,
+                                        .kind = "device.version",
+                                        .device_row = device->row_id,
+                                        .from_state = version_before,
+                                        .to_state = device->version,
+                                        .cause = "report"},
+                        err);
+}
+
+int device_ask_attributes(struct tx *tx, struct device *device, bool asks, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, device_asks_attributes_sql);
+
+    query_bind_number(&q, ":device", device->row_id);
+    query_bind_number(&q, ":asks", asks);
+    device->asks_attributes = asks;
+    return query_run(&q, err);
+}
+
+int device_set_report(struct tx *tx, struct device *device, int64_t seq, const uint8_t hash[32],
+                      struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, device_report_sql);
+
+    query_bind_number(&q, ":device", device->row_id);
+    query_bind_number(&q, ":seq", seq);
+    query_bind_blob(&q, ":hash", hash, 32);
+    device->report_seq = seq;
+    return query_run(&q, err);
+}
+
+int device_report_is(struct tx *tx, int64_t device_row, const uint8_t hash[32], bool *ret,
+                     struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, device_report_hash_sql);
+    size_t length = 0;
+
+    query_bind_number(&q, ":device", device_row);
+    enum step step = query_step(&q, err);
+    if (step == STEP_FAILED)
+        return -1;
+    const void *known = step == STEP_ROW ? query_blob(&q, 0, &length) : NULL;
+    *ret = length == 32 && memcmp(known, hash, 32) == 0;
+    return 0;
+}

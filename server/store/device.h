@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Devices, their certificates, attributes, tags and components. */
+#ifndef OTAD_STORE_DEVICE_H
+#define OTAD_STORE_DEVICE_H
+
+#include "store/store.h"
+
+#define DEVICE_ID_SIZE 65
+#define VERSION_SIZE 65
+#define BOOT_ID_SIZE 65
+#define LABEL_SIZE 65 /* model, hardware, site */
+
+enum device_state {
+    DEVICE_REGISTERED,
+    DEVICE_PENDING,
+    DEVICE_ACTIVE,
+    DEVICE_SUSPENDED,
+    DEVICE_REVOKED,
+    DEVICE_RETIRED,
+    DEVICE_LOST,
+};
+#define DEVICE_STATE_COUNT 7
+const char *device_state_name(enum device_state state);
+bool device_state_from_name(const char *name, enum device_state *ret);
+
+/* The row as the poll path needs it; attributes, tags and components are loaded on demand. */
+struct device {
+    int64_t row_id, tenant_row;
+    char id[DEVICE_ID_SIZE];
+    enum device_state state;
+    char model[LABEL_SIZE], hardware[LABEL_SIZE], site[LABEL_SIZE];
+    char version[VERSION_SIZE]; /* last proven; "" unknown */
+    char boot_id[BOOT_ID_SIZE];
+    int64_t uptime; /* -1 unknown */
+    int64_t floor;
+    int64_t report_seq;
+    bool asks_attributes;
+    int64_t created_at, updated_at;
+};
+
+/* One identity lookup: certificate row joined with its device. `ret_state` is the certificate's. */
+enum certificate_state { CERTIFICATE_ACTIVE, CERTIFICATE_SUPERSEDED, CERTIFICATE_REVOKED };
+enum step device_by_fingerprint(struct tx *tx, const uint8_t fingerprint[32], struct device *ret,
+                                enum certificate_state *ret_state, int64_t *ret_not_after,
+                                struct error *err) MUST_CHECK;
+enum step device_by_row(struct tx *tx, int64_t row_id, struct device *ret,
+                        struct error *err) MUST_CHECK;
+enum step device_by_id(struct tx *tx, int64_t tenant_row, const char *id, struct device *ret,
+                       struct error *err) MUST_CHECK;
+/* The same, but a device that is not there is NO_SUCH_DEVICE. */
+int device_need(struct tx *tx, int64_t tenant_row, const char *id, struct device *ret,
+                struct error *err) MUST_CHECK;
+
+/* At most `limit` devices with an id above `after`, in order of id; one of state, model and version
+ * may be given and then selects. Calls `each` for every one until it answers 1 (enough) or -1. The
+ * callback may use other statements of the same tx. */
+struct device_page {
+    int64_t tenant_row, limit;
+    const char *after; /* "" from the start */
+    const char *state, *model, *version;
+};
+typedef int (*device_fn)(const struct device *device, void *arg, struct error *err);
+int device_list(struct tx *tx, const struct device_page *page, device_fn each, void *arg,
+                struct error *err) MUST_CHECK;
+
+/* -- changes; all of them append their event -- */
+
+/* `device` says tenant_row, id, state and the labels; its row_id is set. */
+int device_insert(struct tx *tx, struct device *device, int64_t now, struct error *err) MUST_CHECK;
+int device_set_labels(struct tx *tx, const struct device *device, int64_t now,
+                      struct error *err) MUST_CHECK;
+/* Moves to any state; who may move where is the caller's question. The generation moves along. */
+int device_set_state(struct tx *tx, struct device *device, enum device_state state,
+                     const char *cause, const char *detail, int64_t now,
+                     struct error *err) MUST_CHECK;
+
+/* Evidence from a device, by native report or reserved attributes; members NULL or -1 when not
+ * told. Writes the row, appends a device.version event when the version changed. The caller then
+ * asks campaign_take_evidence(). */
+struct evidence {
+    const char *version, *boot_id;
+    int64_t uptime, floor;
+};
+int device_take_evidence(struct tx *tx, struct device *device, const struct evidence *evidence,
+                         int64_t now, struct error *err) MUST_CHECK;
+
+/* Whether the next poll asks for attributes. */
+int device_ask_attributes(struct tx *tx, struct device *device, bool asks,
+                          struct error *err) MUST_CHECK;
+
+/* The native API's sequence. `hash` is of the report's body. */
+int device_set_report(struct tx *tx, struct device *device, int64_t seq, const uint8_t hash[32],
+                      struct error *err) MUST_CHECK;
+int device_report_is(struct tx *tx, int64_t device_row, const uint8_t hash[32], bool *ret,
+                     struct error *err) MUST_CHECK;
+
+/* -- certificates -- */
+
+struct certificate {
+    uint8_t fingerprint[32];
+    enum certificate_state state;
+    const char *serial, *subject; /* NULL means "" */
+    const uint8_t *issuer;        /* 32 bytes or NULL; not told when listing */
+    int64_t not_before, not_after, created_at, revoked_at;
+};
+const char *certificate_state_name(enum certificate_state state);
+/* Binds it to the device. ALREADY_EXISTS when it is another's; the same again is harmless. */
+int device_add_certificate(struct tx *tx, const struct device *device,
+                           const struct certificate *certificate, int64_t now,
+                           struct error *err) MUST_CHECK;
+/* What an import did not know is learnt at the first contact. */
+int certificate_set_not_after(struct tx *tx, const uint8_t fingerprint[32], int64_t not_after,
+                              struct error *err) MUST_CHECK;
+int device_revoke_certificates(struct tx *tx, int64_t device_row, int64_t now,
+                               struct error *err) MUST_CHECK;
+typedef int (*certificate_fn)(const struct certificate *certificate, void *arg, struct error *err);
+int device_certificates(struct tx *tx, int64_t device_row, certificate_fn each, void *arg,
+                        struct error *err) MUST_CHECK;
+/* Somebody shows a certificate with this device's name that is not this device's. Recorded once per
+ * certificate. */
+int device_note_collision(struct tx *tx, const struct device *device, const uint8_t fingerprint[32],
+                          int64_t now, bool *ret_is_new, struct error *err) MUST_CHECK;
+int device_collision_known(struct tx *tx, int64_t device_row, const uint8_t fingerprint[32],
+                           bool *ret, struct error *err) MUST_CHECK;
+
+/* -- attributes, tags, components -- */
+
+/* Values for the filter: a text that is copied, `ret_found` false when the device has no such one.
+ */
+int device_attribute(struct tx *tx, int64_t device_row, const char *name, char *ret, size_t room,
+                     bool *ret_found, struct error *err) MUST_CHECK;
+int device_attribute_put(struct tx *tx, int64_t device_row, const char *name, const char *value,
+                         struct error *err) MUST_CHECK;
+int device_attribute_drop(struct tx *tx, int64_t device_row, const char *name,
+                          struct error *err) MUST_CHECK;
+int device_attribute_clear(struct tx *tx, int64_t device_row, struct error *err) MUST_CHECK;
+int device_attribute_count(struct tx *tx, int64_t device_row, int64_t *ret,
+                           struct error *err) MUST_CHECK;
+typedef int (*device_text_fn)(const char *name, const char *value, void *arg, struct error *err);
+int device_attributes(struct tx *tx, int64_t device_row, device_text_fn each, void *arg,
+                      struct error *err) MUST_CHECK;
+
+int device_has_tag(struct tx *tx, int64_t device_row, const char *tag, bool *ret,
+                   struct error *err) MUST_CHECK;
+int device_tag_put(struct tx *tx, int64_t device_row, const char *tag,
+                   struct error *err) MUST_CHECK;
+int device_tag_clear(struct tx *tx, int64_t device_row, struct error *err) MUST_CHECK;
+/* `value` is "". */
+int device_tags(struct tx *tx, int64_t device_row, device_text_fn each, void *arg,
+                struct error *err) MUST_CHECK;
+
+struct component {
+    const char *component, *version, *sha256, *slot;
+    int64_t release_counter, security_version;
+};
+int device_component_put(struct tx *tx, int64_t device_row, const struct component *component,
+                         struct error *err) MUST_CHECK;
+int device_component_clear(struct tx *tx, int64_t device_row, struct error *err) MUST_CHECK;
+typedef int (*component_fn)(const struct component *component, void *arg, struct error *err);
+int device_components(struct tx *tx, int64_t device_row, component_fn each, void *arg,
+                      struct error *err) MUST_CHECK;
+
+/* -- reports over the whole fleet: they read one index from end to end -- */
+
+typedef int (*device_count_fn)(const char *version, const char *model, int64_t count, void *arg,
+                               struct error *err);
+int device_count_by_version(struct tx *tx, int64_t tenant_row, device_count_fn each, void *arg,
+                            struct error *err) MUST_CHECK;
+int device_count_by_state(struct tx *tx, int64_t tenant_row, int64_t ret[DEVICE_STATE_COUNT],
+                          struct error *err) MUST_CHECK;
+int device_count_seen(struct tx *tx, int64_t since, int64_t *ret, struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,30 @@
+-- What happened, newest last.
+
+-- name: event_insert
+INSERT INTO event (tenant_row, at, kind, device_row, campaign_row, deployment_row, attempt, message_hash,
+                   from_state, to_state, cause, detail)
+VALUES (:tenant, :at, :kind, :device, :campaign, :deployment, :attempt, :message_hash,
+        :from_state, :to_state, :cause, :detail);
+
+-- name: event_message
+SELECT 1 FROM event
+WHERE deployment_row = :deployment AND attempt = :attempt AND message_hash = :message_hash LIMIT 1;
+
+-- name: event_of_device
+SELECT row_id, at, tenant_row, kind, device_row, campaign_row, deployment_row, attempt, message_hash,
+       from_state, to_state, cause, detail
+FROM event WHERE device_row = :row AND row_id < :before ORDER BY row_id DESC LIMIT :limit;
+
+-- name: event_of_campaign
+SELECT row_id, at, tenant_row, kind, device_row, campaign_row, deployment_row, attempt, message_hash,
+       from_state, to_state, cause, detail
+FROM event WHERE campaign_row = :row AND row_id < :before ORDER BY row_id DESC LIMIT :limit;
+
+-- name: event_of_deployment
+SELECT row_id, at, tenant_row, kind, device_row, campaign_row, deployment_row, attempt, message_hash,
+       from_state, to_state, cause, detail
+FROM event WHERE deployment_row = :row AND row_id < :before ORDER BY row_id DESC LIMIT :limit;
+
+-- name: event_trim
+DELETE FROM event WHERE device_row = :device AND row_id <=
+    (SELECT row_id FROM event WHERE device_row = :device ORDER BY row_id DESC LIMIT 1 OFFSET :keep);

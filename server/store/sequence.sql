@@ -1,0 +1,6 @@
+-- Numbers that are handed out once: the row holds the next one.
+
+-- name: sequence_next
+INSERT INTO sequence (name, next) VALUES (:name, 2)
+ON CONFLICT (name) DO UPDATE SET next = sequence.next + 1
+RETURNING next - 1;
