@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Campaigns for the rest of the house: loads through store/, asks the pure files, writes back. */
+#ifndef OTAD_CAMPAIGN_APPLY_H
+#define OTAD_CAMPAIGN_APPLY_H
+
+#include "campaign/filter.h"
+#include "core/config.h"
+#include "core/json.h"
+#include "store/deployment.h"
+
+/* The running campaigns, compiled: filters parsed, waves with limits. One immutable snapshot that
+ * is replaced after a commit that changed a campaign; taken at each poll. */
+struct campaigns;
+int campaigns_open(struct store *store, const struct config *config, struct campaigns **ret,
+                   struct error *err) MUST_CHECK;
+void campaigns_close(struct campaigns **campaigns);
+
+/* What a device should be told at a poll. */
+enum verdict {
+    VERDICT_NOTHING, /* nothing to do (or deferred: poll_after says when to ask again) */
+    VERDICT_OFFER,   /* an open deployment, existing or (on the writer) just made */
+    VERDICT_CANCEL,  /* an open deployment that is to be stopped */
+    VERDICT_WRITE,   /* an offer must be written: ask again on the writer */
+};
+struct decision {
+    enum verdict verdict;
+    int64_t action; /* VERDICT_OFFER, VERDICT_CANCEL */
+    int64_t deployment_row, campaign_row, release_row, attempt;
+    int64_t rate;       /* bytes per second of its transfers; 0: the server's */
+    char state[16];     /* of the deployment */
+    int64_t poll_after; /* seconds; 0: the usual interval */
+    char reason[32];    /* resolver's machine-readable code, e.g. "already", "no_campaign" */
+};
+
+/* The resolver at a poll. With a read tx it changes nothing and may answer
+ * VERDICT_WRITE; with a write tx it makes the offer, feeds the confirmation logic (a poll is
+ * evidence) and moves states. */
+int campaign_poll(struct tx *tx, struct campaigns *campaigns, struct device *device, int64_t now,
+                  struct decision *ret, struct error *err) MUST_CHECK;
+
+/* What a device says of its deployment. */
+enum report_kind {
+    REPORT_PROGRESS, /* proceeding, scheduled, resumed, installing, verifying */
+    REPORT_DOWNLOADING,
+    REPORT_DOWNLOADED,
+    REPORT_INSTALLING,
+    REPORT_SUCCESS, /* closed/success, or native "confirmed" */
+    REPORT_FAILURE,
+    REPORT_REVERTED,  /* native "rolled_back" */
+    REPORT_REJECTED,  /* the device declines or waits */
+    REPORT_CANCELLED, /* acknowledges a cancel */
+    REPORT_CANCEL_REFUSED,
+    REPORT_NOTE,
+};
+struct report {
+    enum report_kind kind;
+    const char *class;  /* failure class, or NULL: derived from detail */
+    const char *detail; /* the device's words, may be long; cut when stored; NULL */
+    uint8_t hash[32];   /* of the body, with execution and finished: equal ones are one message */
+    bool is_final;
+};
+enum report_result {
+    REPORT_TAKEN,
+    REPORT_DUPLICATE, /* the same again: answer as before */
+    REPORT_CLOSED,    /* the deployment is over: DDI answers 410, native 409 */
+};
+int campaign_take_report(struct tx *tx, struct campaigns *campaigns, struct device *device,
+                         const struct deployment *deployment, const struct report *report,
+                         int64_t now, enum report_result *ret, struct error *err) MUST_CHECK;
+
+/* After device_take_evidence(): moves verifying, confirmed, reverted. */
+int campaign_take_evidence(struct tx *tx, struct campaigns *campaigns, struct device *device,
+                           int64_t now, struct error *err) MUST_CHECK;
+
+/* A transfer for this deployment ended. Called off the writer, from the connection's thread: only
+ * notes it in memory; the ticker writes (offered → downloading → downloaded). `is_whole` when the
+ * span [0,size) is covered by what was served so far. */
+void campaign_note_transfer(struct campaigns *campaigns, int64_t deployment_row, int64_t first,
+                            int64_t sent, int64_t size);
+/* Bytes of this deployment covered so far, memory and rows together; for progress. */
+int64_t campaign_bytes_served(struct campaigns *campaigns, int64_t deployment_row);
+
+/* Whether this device may fetch this artifact now: it belongs to the release of an open, not
+ * cancelled deployment of a running campaign, or (release_row set) to what it runs. */
+enum step campaign_allows_artifact(struct tx *tx, int64_t device_row, int64_t target_row,
+                                   struct decision *ret, struct error *err) MUST_CHECK;
+
+/* The campaign clock: one thread, each round bounded. `sever` is called after a commit that stops
+ * transfers (abort, hard cancel, withdrawal): campaign and release rows, 0 for any. */
+typedef void (*sever_transfers_fn)(void *arg, int64_t campaign_row, int64_t release_row);
+int campaigns_start_ticker(struct campaigns *campaigns, sever_transfers_fn sever, void *arg,
+                           struct error *err) MUST_CHECK;
+void campaigns_stop_ticker(struct campaigns *campaigns);
+/* One round, for tests. */
+int campaigns_tick(struct campaigns *campaigns, int64_t now, struct error *err) MUST_CHECK;
+
+/* Operator's side; rows and JSON out are for api/operator. */
+struct actor {
+    const char *kind, *id, *source, *request;
+};
+int campaign_create(struct tx *tx, struct campaigns *campaigns, int64_t tenant_row,
+                    const json_t *wish, const struct actor *actor, int64_t now, int64_t *ret_row,
+                    struct error *err) MUST_CHECK;
+enum campaign_verb {
+    CAMPAIGN_START,
+    CAMPAIGN_PAUSE,
+    CAMPAIGN_RESUME,
+    CAMPAIGN_ABORT,
+    CAMPAIGN_CANCEL
+};
+int campaign_act(struct tx *tx, struct campaigns *campaigns, int64_t campaign_row,
+                 enum campaign_verb verb, const json_t *arguments, const struct actor *actor,
+                 int64_t now, struct error *err) MUST_CHECK;
+/* The whole campaign with waves, counts and gate text. The value is yours. */
+int campaign_to_json(struct tx *tx, struct campaigns *campaigns, int64_t campaign_row, int64_t now,
+                     json_t **ret, struct error *err) MUST_CHECK;
+int campaign_list_json(struct tx *tx, struct campaigns *campaigns, int64_t tenant_row,
+                       const char *state, const char *after, int64_t limit, json_t **ret,
+                       struct error *err) MUST_CHECK;
+int deployment_list_json(struct tx *tx, int64_t campaign_row, const char *state, int64_t after,
+                         int64_t limit, json_t **ret, struct error *err) MUST_CHECK;
+/* Step by step, with codes and sentences (GET …/devices/{id}/explain). */
+int campaign_explain_json(struct tx *tx, struct campaigns *campaigns, const struct device *device,
+                          int64_t now, json_t **ret, struct error *err) MUST_CHECK;
+/* Devices per wave, bytes, exclusions: nothing is written. */
+int campaign_preview_json(struct tx *tx, struct campaigns *campaigns, int64_t tenant_row,
+                          const json_t *wish, int64_t now, json_t **ret,
+                          struct error *err) MUST_CHECK;
+/* A revoked or retired device leaves its campaigns. */
+int campaign_remove_device(struct tx *tx, struct campaigns *campaigns, int64_t device_row,
+                           int64_t now, struct error *err) MUST_CHECK;
+
+/* Asks the store for tags and attributes where the filter names them; for device lists too. */
+int filter_matches_device(const struct filter *filter, struct tx *tx, const struct device *device,
+                          bool *ret, struct error *err) MUST_CHECK;
+
+#endif

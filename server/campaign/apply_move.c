@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every change of state goes through one of three functions: table asked, row saved, counts moved,
+ * event appended, all in the caller's transaction. What follows in memory waits for the commit. */
+#include "campaign/engine.h"
+
+#include "campaign/failure.h"
+#include "core/log.h"
+#include "store/event.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define RETRYING "retrying" /* failed, but to be tried again before it counts */
+#define ACTION_FLOOR 11
+
+enum deployment_state deployment_state_in(const struct deployment *deployment)
+{
+    enum deployment_state state = DEPLOYMENT_OFFERED;
+    bool is_known = deployment_state_of(deployment->state, &state);
+
+    assert(is_known); /* the schema has the same list */
+    return state;
+}
+
+enum campaign_state campaign_state_in(const struct campaign *campaign)
+{
+    enum campaign_state state = CAMPAIGN_DRAFT;
+    bool is_known = campaign_state_of(campaign->state, &state);
+
+    assert(is_known);
+    return state;
+}
+
+enum wave_state wave_state_in(const struct wave *wave)
+{
+    enum wave_state state = WAVE_PENDING;
+    bool is_known = wave_state_of(wave->state, &state);
+
+    assert(is_known);
+    return state;
+}
+
+int campaign_need(struct tx *tx, int64_t campaign_row, struct campaign *ret, struct error *err)
+{
+    enum step step = campaign_by_row(tx, campaign_row, ret, err);
+
+    if (step == STEP_DONE)
+        return fail(err, PROBLEM_NO_SUCH_CAMPAIGN, "the campaign is gone");
+    return step == STEP_ROW ? 0 : -1;
+}
+
+/* -- effects after the commit -- */
+
+struct effect {
+    struct campaigns *campaigns;
+    int64_t row, release_row;
+};
+
+static int after_commit(struct tx *tx, void (*run)(struct store *store, void *arg),
+                        const struct effect *effect, struct error *err)
+{
+    struct effect *kept = malloc(sizeof *kept);
+
+    if (!kept)
+        return fail_internal(err, "memory for an effect");
+    *kept = *effect;
+    tx_after_commit(tx, run, kept);
+    return 0;
+}
+
+static void refresh_snapshot(struct store *store, void *arg)
+{
+    const struct effect *effect = arg;
+    struct error err;
+
+    (void)store;
+    if (snapshot_refresh(effect->campaigns, &err))
+        log_warning("campaign.stale", CAUSE(&err));
+}
+
+static void forget_transfers(struct store *store, void *arg)
+{
+    const struct effect *effect = arg;
+
+    (void)store;
+    transfers_forget(effect->campaigns, effect->row);
+}
+
+static void sever_transfers(struct store *store, void *arg)
+{
+    const struct effect *effect = arg;
+
+    (void)store;
+    if (effect->campaigns->sever)
+        effect->campaigns->sever(effect->campaigns->sever_arg, effect->row, effect->release_row);
+}
+
+/* -- campaigns and waves -- */
+
+int campaign_move(struct tx *tx, struct campaigns *campaigns, struct campaign *campaign,
+                  enum campaign_state to, const struct move *move, struct error *err)
+{
+    enum campaign_state from = campaign_state_in(campaign);
+    const struct event event = {
+        .at = move->now,
+        .tenant_row = campaign->tenant_row,
+        .kind = "campaign.state",
+        .campaign_row = campaign->row_id,
+        .from_state = campaign_state_name(from),
+        .to_state = campaign_state_name(to),
+        .cause = move->cause,
+        .detail = move->detail,
+    };
+    const struct effect effect = {campaigns, campaign->row_id, 0};
+
+    assert(campaign_may_move(from, to));
+    snprintf(campaign->state, sizeof campaign->state, "%s", campaign_state_name(to));
+    snprintf(campaign->state_reason, sizeof campaign->state_reason, "%s",
+             move->detail ? move->detail : "");
+    campaign->state_at = move->now;
+    if (to == CAMPAIGN_RUNNING && !campaign->started_at)
+        campaign->started_at = move->now;
+    if (to == CAMPAIGN_ABORTED)
+        campaign->stops_transfers = true;
+    if (campaign_save(tx, campaign, err) || event_append(tx, &event, err))
+        return -1;
+    log_info("campaign.state", TEXT("campaign", campaign->id), TEXT("from", event.from_state),
+             TEXT("to", event.to_state), TEXT("reason", campaign->state_reason));
+    if (after_commit(tx, refresh_snapshot, &effect, err))
+        return -1;
+    return campaign->stops_transfers ? after_commit(tx, sever_transfers, &effect, err) : 0;
+}
+
+int wave_move(struct tx *tx, struct campaigns *campaigns, struct wave *wave, enum wave_state to,
+              const struct move *move, struct error *err)
+{
+    enum wave_state from = wave_state_in(wave);
+    char detail[STATE_REASON_SIZE + 32];
+    const struct event event = {
+        .at = move->now,
+        .tenant_row = move->tenant_row,
+        .kind = "wave.state",
+        .campaign_row = wave->campaign_row,
+        .from_state = wave_state_name(from),
+        .to_state = wave_state_name(to),
+        .cause = move->cause,
+        .detail = detail,
+    };
+
+    assert(wave_may_move(from, to));
+    snprintf(wave->state, sizeof wave->state, "%s", wave_state_name(to));
+    snprintf(wave->state_reason, sizeof wave->state_reason, "%s", move->detail ? move->detail : "");
+    snprintf(detail, sizeof detail, "wave %lld%s%s", (long long)wave->position + 1,
+             wave->state_reason[0] ? ": " : "", wave->state_reason);
+    wave->state_at = move->now;
+    if (to == WAVE_OPEN && !wave->opened_at)
+        wave->opened_at = move->now;
+    wave->covered_at = to == WAVE_SOAKING ? move->now : to == WAVE_OPEN ? 0 : wave->covered_at;
+    if (wave_save(tx, wave, err) || event_append(tx, &event, err))
+        return -1;
+    return after_commit(tx, refresh_snapshot, &(struct effect){campaigns, 0, 0}, err);
+}
+
+/* -- the brake -- */
+
+static const struct wave *wave_at(const struct overview *overview, int position)
+{
+    for (size_t i = 0; i < overview->wave_count; i++)
+        if (overview->waves[i].position == position)
+            return &overview->waves[i];
+    return NULL;
+}
+
+static int hold_current_wave(struct tx *tx, struct campaigns *campaigns, struct overview *overview,
+                             const struct move *move, struct error *err)
+{
+    struct wave *wave = overview_current(overview);
+
+    if (!wave || !wave_may_move(wave_state_in(wave), WAVE_HELD))
+        return 0;
+    return wave_move(tx, campaigns, wave, WAVE_HELD, move, err);
+}
+
+/* Looked at when a failure is added, which is the only thing that can trip it: with each success
+ * the limits only rise. */
+static int brake(struct tx *tx, struct campaigns *campaigns, const struct deployment *deployment,
+                 const struct move *move, struct error *err)
+{
+    CLEANUP(overview_clear) struct overview overview = {0};
+    char reason[STATE_REASON_SIZE];
+
+    if (overview_load(tx, deployment->campaign_row, &overview, err))
+        return -1;
+    enum campaign_state state = campaign_state_in(&overview.campaign);
+    enum brake tripped = overview_brake(&overview, deployment->wave);
+    enum campaign_state to = tripped == BRAKE_ABORT ? CAMPAIGN_ABORTED : CAMPAIGN_PAUSED;
+    if (tripped == BRAKE_NONE || state == CAMPAIGN_SCHEDULED || !campaign_may_move(state, to))
+        return 0;
+    const struct wave *wave = wave_at(&overview, deployment->wave);
+    const struct tally *tally = &overview.tallies[wave ? wave->position : 0];
+    snprintf(reason, sizeof reason,
+             "failure budget: %lld of %lld resolved have failed in wave %d, %lld in all",
+             (long long)tally->failed, (long long)(tally->failed + tally->confirmed),
+             deployment->wave + 1, (long long)overview.whole.failed);
+    const struct move braked = {.now = move->now,
+                                .tenant_row = overview.campaign.tenant_row,
+                                .cause = "server",
+                                .detail = reason};
+    if (hold_current_wave(tx, campaigns, &overview, &braked, err))
+        return -1;
+    return campaign_move(tx, campaigns, &overview.campaign, to, &braked, err);
+}
+
+/* The same failure on two devices speaks of the release, not of them. */
+static int raise_alarm(struct tx *tx, const struct deployment *deployment, const struct move *move,
+                       struct error *err)
+{
+    int64_t others;
+    const struct event event = {
+        .at = move->now,
+        .tenant_row = move->tenant_row,
+        .kind = "campaign.alarm",
+        .campaign_row = deployment->campaign_row,
+        .cause = "server",
+        .detail = deployment->class,
+    };
+
+    if (!failure_alarms(failure_of(deployment->class)))
+        return 0;
+    if (deployment_failed_alike(tx, deployment, &others, err))
+        return -1;
+    if (others != 1)
+        return 0;
+    log_warning("campaign.alarm", NUMBER("campaign_row", deployment->campaign_row),
+                TEXT("class", deployment->class));
+    return event_append(tx, &event, err);
+}
+
+/* -- deployments -- */
+
+static int append_event(struct tx *tx, const struct deployment *deployment, const char *from,
+                        const struct move *move, struct error *err)
+{
+    const struct event event = {
+        .at = move->now,
+        .tenant_row = move->tenant_row,
+        .kind = "deployment.state",
+        .device_row = deployment->device_row,
+        .campaign_row = deployment->campaign_row,
+        .deployment_row = deployment->row_id,
+        .attempt = deployment->attempt,
+        .message_hash = move->message_hash,
+        .from_state = from,
+        .to_state = deployment->state,
+        .cause = move->cause,
+        .detail = move->detail,
+    };
+
+    return event_append(tx, &event, err);
+}
+
+static const char *counted_as(const struct deployment *deployment, enum deployment_state state)
+{
+    bool is_retried = state == DEPLOYMENT_FAILED && deployment->retry_at &&
+                      failure_counts_late(failure_of(deployment->class));
+
+    return is_retried ? RETRYING : deployment_state_name(state);
+}
+
+static int recount(struct tx *tx, struct deployment *deployment, const char *now_as,
+                   struct error *err)
+{
+    if (strcmp(deployment->counted_as, now_as) == 0)
+        return 0;
+    if (deployment_count_add(tx, deployment->campaign_row, deployment->wave, deployment->counted_as,
+                             -1, err) ||
+        deployment_count_add(tx, deployment->campaign_row, deployment->wave, now_as, 1, err))
+        return -1;
+    snprintf(deployment->counted_as, sizeof deployment->counted_as, "%s", now_as);
+    return 0;
+}
+
+int deployment_move(struct tx *tx, struct campaigns *campaigns, struct deployment *deployment,
+                    enum deployment_state to, const struct move *move, struct error *err)
+{
+    enum deployment_state from = deployment_state_in(deployment);
+    bool was_failed =
+        deployment_outcome(from) == OUTCOME_FAILED && strcmp(deployment->counted_as, RETRYING) != 0;
+
+    assert(deployment_may_move(from, to));
+    if (recount(tx, deployment, counted_as(deployment, to), err))
+        return -1;
+    snprintf(deployment->state, sizeof deployment->state, "%s", deployment_state_name(to));
+    deployment->state_at = move->now;
+    bool has_words = move->detail && move->detail[0];
+    if (deployment_save(tx, deployment, has_words ? move->detail : NULL, err) ||
+        append_event(tx, deployment, deployment_state_name(from), move, err))
+        return -1;
+    if (!deployment->is_open &&
+        after_commit(tx, forget_transfers, &(struct effect){campaigns, deployment->row_id, 0}, err))
+        return -1;
+    bool is_failed =
+        deployment_outcome(to) == OUTCOME_FAILED && strcmp(deployment->counted_as, RETRYING) != 0;
+    if (!is_failed || was_failed)
+        return 0;
+    if (raise_alarm(tx, deployment, move, err))
+        return -1;
+    return brake(tx, campaigns, deployment, move, err);
+}
+
+/* Action ids grow for ever and are never given twice; Zephyr's client takes d·10^n for something
+ * else, and DDI clients read them as 32 bits. */
+static bool is_round(int64_t number)
+{
+    while (number % 10 == 0)
+        number /= 10;
+    return number < 10;
+}
+
+static int next_action(struct tx *tx, int64_t *ret, struct error *err)
+{
+    int64_t action;
+
+    do
+        if (store_next_number(tx, "action", &action, err))
+            return -1;
+    while (action < ACTION_FLOOR || is_round(action));
+    if (action > INT32_MAX)
+        return fail_internal(err, "action ids are used up");
+    *ret = action;
+    return 0;
+}
+
+static int offer_again(struct tx *tx, struct campaigns *campaigns, struct deployment *deployment,
+                       const struct move *move, struct error *err)
+{
+    deployment->attempt++;
+    deployment->is_open = true;
+    deployment->is_cancelling = deployment->is_unproven = deployment->has_final = false;
+    deployment->retry_at = deployment->bytes_served = deployment->polls_since = 0;
+    deployment->boots_since = deployment->boots_from = 0;
+    deployment->class[0] = '\0';
+    deployment->offered_at = move->now;
+    return deployment_move(tx, campaigns, deployment, DEPLOYMENT_OFFERED, move, err);
+}
+
+int deployment_offer(struct tx *tx, struct campaigns *campaigns, struct deployment *deployment,
+                     const struct move *move, struct error *err)
+{
+    if (next_action(tx, &deployment->action, err))
+        return -1;
+    if (deployment->row_id)
+        return offer_again(tx, campaigns, deployment, move, err);
+    snprintf(deployment->state, sizeof deployment->state, "%s",
+             deployment_state_name(DEPLOYMENT_OFFERED));
+    deployment->offered_at = deployment->state_at = move->now;
+    if (deployment_insert(tx, deployment, err) ||
+        deployment_count_add(tx, deployment->campaign_row, deployment->wave, deployment->state, 1,
+                             err))
+        return -1;
+    return append_event(tx, deployment, "", move, err);
+}
+
+static int ask_to_cancel(struct tx *tx, struct deployment *deployment, const struct move *move,
+                         struct error *err)
+{
+    const struct event event = {
+        .at = move->now,
+        .tenant_row = move->tenant_row,
+        .kind = "deployment.cancelling",
+        .device_row = deployment->device_row,
+        .campaign_row = deployment->campaign_row,
+        .deployment_row = deployment->row_id,
+        .attempt = deployment->attempt,
+        .from_state = deployment->state,
+        .to_state = deployment->state,
+        .cause = move->cause,
+        .detail = move->detail,
+    };
+
+    deployment->is_cancelling = true;
+    if (deployment_save(tx, deployment, NULL, err))
+        return -1;
+    return event_append(tx, &event, err);
+}
+
+int deployment_stop(struct tx *tx, struct campaigns *campaigns, struct deployment *deployment,
+                    bool is_hard, const struct move *move, struct error *err)
+{
+    enum deployment_state state = deployment_state_in(deployment);
+
+    if (!deployment_is_stoppable(state) || deployment->is_cancelling)
+        return 0;
+    if (state == DEPLOYMENT_OFFERED && !transfers_have(campaigns, deployment->row_id)) {
+        deployment->is_open = false;
+        return deployment_move(tx, campaigns, deployment, DEPLOYMENT_CANCELLED, move, err);
+    }
+    return is_hard ? ask_to_cancel(tx, deployment, move, err) : 0;
+}
+
+/* -- a campaign with its waves and counts -- */
+
+static int add_count(int wave, const char *state_name, int64_t count, void *arg, struct error *err)
+{
+    struct overview *overview = arg;
+    enum deployment_state state = DEPLOYMENT_OFFERED; /* "retrying" is on its way too */
+    struct tally more = {.offered = count};
+
+    (void)err;
+    if (wave < 0 || (size_t)wave >= overview->wave_count)
+        return 0;
+    (void)deployment_state_of(state_name, &state);
+    enum outcome outcome = deployment_outcome(state);
+    more.confirmed = outcome == OUTCOME_CONFIRMED ? count : 0;
+    more.failed = outcome == OUTCOME_FAILED ? count : 0;
+    more.uncounted = outcome == OUTCOME_UNCOUNTED ? count : 0;
+    struct tally *const sums[] = {&overview->whole, &overview->tallies[wave]};
+    for (size_t i = 0; i < COUNT_OF(sums); i++) {
+        sums[i]->offered += more.offered;
+        sums[i]->confirmed += more.confirmed;
+        sums[i]->failed += more.failed;
+        sums[i]->uncounted += more.uncounted;
+    }
+    return 0;
+}
+
+int overview_load(struct tx *tx, int64_t campaign_row, struct overview *ret, struct error *err)
+{
+    CLEANUP(overview_clear) struct overview found = {0};
+
+    if (campaign_need(tx, campaign_row, &found.campaign, err) ||
+        waves_of(tx, campaign_row, &found.waves, &found.wave_count, err))
+        return -1;
+    if (found.wave_count > WISH_WAVES_MAX)
+        return fail_internal(err, "campaign row %lld has %zu waves", (long long)campaign_row,
+                             found.wave_count);
+    for (size_t i = 0; i < found.wave_count; i++) {
+        found.tallies[i].active = found.waves[i].active;
+        found.whole.active += found.waves[i].active;
+    }
+    if (deployment_counts(tx, campaign_row, add_count, &found, err))
+        return -1;
+    *ret = found;
+    found = (struct overview){0};
+    return 0;
+}
+
+void overview_clear(struct overview *overview)
+{
+    campaign_clear(&overview->campaign);
+    free(overview->waves);
+    overview->waves = NULL;
+}
+
+enum brake overview_brake(const struct overview *overview, int wave)
+{
+    const struct campaign *campaign = &overview->campaign;
+    const struct budget pause = {campaign->pause_share, campaign->pause_failures,
+                                 campaign->pause_sample};
+    const struct budget abort = {campaign->abort_share, campaign->abort_failures,
+                                 campaign->abort_sample};
+    enum brake whole = gate_brake(&pause, &abort, &overview->whole, campaign->accepted_failures);
+
+    if (wave < 0 || (size_t)wave >= overview->wave_count)
+        return whole;
+    enum brake alone =
+        gate_brake(&pause, &abort, &overview->tallies[wave], campaign->accepted_failures);
+    return alone > whole ? alone : whole;
+}
+
+struct wave *overview_current(const struct overview *overview)
+{
+    for (size_t i = 0; i < overview->wave_count; i++) {
+        enum wave_state state = wave_state_in(&overview->waves[i]);
+
+        if (state != WAVE_PASSED && state != WAVE_SKIPPED)
+            return &overview->waves[i];
+    }
+    return NULL;
+}
+
+struct gate wave_gate(const struct wave *wave)
+{
+    return (struct gate){.min_confirmed = wave->min_confirmed,
+                         .coverage = wave->coverage,
+                         .soak = wave->soak,
+                         .is_manual = wave->is_manual};
+}

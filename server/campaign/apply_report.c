@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a device says. The same message twice is one message; words that do not fit the state are
+ * kept as notes; contradicting finals resolve by precedence: reverted, then evidence of the
+ * version, then failed, then claimed success. */
+#include "campaign/engine.h"
+
+#include "campaign/failure.h"
+#include "core/text.h"
+#include "store/event.h"
+
+#include <string.h>
+
+#define DETAIL_SIZE 513
+#define SKIPPED                                                                                    \
+    "Skipped Update." /* SWUpdate's words for having mistaken a cancel for a deployment */
+
+/* One report on its way through. */
+struct hearing {
+    struct campaigns *campaigns;
+    const struct device *device;
+    struct deployment *deployment;
+    const struct report *report;
+    struct move move;
+    char detail[DETAIL_SIZE];
+};
+
+/* Cuts at a whole character. */
+static void cut(const char *text, char ret[DETAIL_SIZE])
+{
+    size_t length = strnlen(text, DETAIL_SIZE - 1);
+
+    if (text[length] != '\0')
+        while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+            length--;
+    memcpy(ret, text, length);
+    ret[length] = '\0';
+}
+
+/* Kept in the timeline without a move. A word without any text says nothing worth a row. */
+static int note(struct tx *tx, struct hearing *h, struct error *err)
+{
+    const struct event event = {
+        .at = h->move.now,
+        .tenant_row = h->move.tenant_row,
+        .kind = "report",
+        .device_row = h->deployment->device_row,
+        .campaign_row = h->deployment->campaign_row,
+        .deployment_row = h->deployment->row_id,
+        .attempt = h->deployment->attempt,
+        .message_hash = h->report->hash,
+        .cause = "report",
+        .detail = h->detail,
+    };
+
+    if (h->detail[0] == '\0' && !h->report->is_final)
+        return 0;
+    return event_append(tx, &event, err);
+}
+
+static void close_with_final(struct hearing *h)
+{
+    h->deployment->is_open = false;
+    h->deployment->is_cancelling = false;
+    h->deployment->has_final = true;
+    memcpy(h->deployment->final_hash, h->report->hash, sizeof h->deployment->final_hash);
+}
+
+static int move_to(struct tx *tx, struct hearing *h, enum deployment_state to, struct error *err)
+{
+    if (!deployment_may_move(deployment_state_in(h->deployment), to))
+        return note(tx, h, err);
+    return deployment_move(tx, h->campaigns, h->deployment, to, &h->move, err);
+}
+
+/* A note that changed flags of the row. */
+static int note_and_save(struct tx *tx, struct hearing *h, struct error *err)
+{
+    if (deployment_save(tx, h->deployment, NULL, err))
+        return -1;
+    return note(tx, h, err);
+}
+
+static int take_installing(struct tx *tx, struct hearing *h, struct error *err)
+{
+    if (deployment_may_move(deployment_state_in(h->deployment), DEPLOYMENT_INSTALLING))
+        snprintf(h->deployment->boot_id_before, sizeof h->deployment->boot_id_before, "%s",
+                 h->device->boot_id);
+    return move_to(tx, h, DEPLOYMENT_INSTALLING, err);
+}
+
+/* -- success -- */
+
+static int take_claim(struct tx *tx, struct hearing *h, bool is_evident, struct error *err)
+{
+    struct deployment *deployment = h->deployment;
+    bool is_believed = is_evident || h->device->version[0] == '\0';
+    enum deployment_state to = is_believed ? DEPLOYMENT_VERIFYING : DEPLOYMENT_INSTALLING;
+
+    if (!deployment_may_move(deployment_state_in(deployment), to)) {
+        close_with_final(h);
+        return note_and_save(tx, h, err);
+    }
+    close_with_final(h);
+    if (is_believed)
+        return deployment_verify(tx, h->campaigns, deployment, h->device, &h->move, err);
+    return take_installing(tx, h, err);
+}
+
+static int take_success(struct tx *tx, struct hearing *h, struct error *err)
+{
+    const struct deployment *deployment = h->deployment;
+    bool is_fetched =
+        deployment->bytes_served > 0 || transfers_have(h->campaigns, deployment->row_id);
+    bool is_skipped = strcmp(h->detail, SKIPPED) == 0;
+    bool is_evident;
+
+    if (deployment_is_evident(tx, deployment, h->device, &is_evident, err))
+        return -1;
+    if (!is_evident && (!is_fetched || is_skipped))
+        return note(tx, h, err);
+    return take_claim(tx, h, is_evident, err);
+}
+
+/* -- failure -- */
+
+static int plan_retry(struct tx *tx, struct hearing *h, enum failure failure, struct error *err)
+{
+    CLEANUP(campaign_clear) struct campaign campaign = {0};
+    struct deployment *deployment = h->deployment;
+
+    if (campaign_need(tx, deployment->campaign_row, &campaign, err))
+        return -1;
+    deployment->failures++;
+    deployment->retry_at =
+        campaign_is_over(campaign_state_in(&campaign))
+            ? 0
+            : failure_retry_at(failure, deployment->failures, campaign.attempts_max, h->move.now);
+    snprintf(deployment->class, sizeof deployment->class, "%s", failure_name(failure));
+    return 0;
+}
+
+/* Our own doing: the device was cut off while the campaign stood, or stops as it was told to. */
+static int take_interruption(struct tx *tx, struct hearing *h, enum failure failure, bool *ret,
+                             struct error *err)
+{
+    CLEANUP(campaign_clear) struct campaign campaign = {0};
+    bool is_stoppable = deployment_is_stoppable(deployment_state_in(h->deployment));
+    bool is_cancelling = h->deployment->is_cancelling;
+
+    *ret = false;
+    if (!is_stoppable || (!is_cancelling && failure != FAILURE_NETWORK))
+        return 0;
+    if (campaign_need(tx, h->deployment->campaign_row, &campaign, err))
+        return -1;
+    if (!is_cancelling && campaign_state_in(&campaign) != CAMPAIGN_PAUSED)
+        return 0;
+    *ret = true;
+    close_with_final(h);
+    h->move.cause = "server";
+    h->move.detail = "interrupted_by_server";
+    return move_to(tx, h, is_cancelling ? DEPLOYMENT_CANCELLED : DEPLOYMENT_WITHDRAWN, err);
+}
+
+static int take_failure(struct tx *tx, struct hearing *h, struct error *err)
+{
+    enum failure failure =
+        h->report->class ? failure_of(h->report->class) : failure_from_words(h->report->detail);
+    enum deployment_state to =
+        failure == FAILURE_INCOMPATIBLE ? DEPLOYMENT_NOT_APPLICABLE : DEPLOYMENT_FAILED;
+    enum deployment_state from = deployment_state_in(h->deployment);
+    bool is_ours = false, is_evident = false;
+
+    if (failure == FAILURE_REVERTED && deployment_may_move(from, DEPLOYMENT_REVERTED))
+        to = DEPLOYMENT_REVERTED;
+    if (take_interruption(tx, h, failure, &is_ours, err))
+        return -1;
+    if (is_ours)
+        return 0;
+    if (to != DEPLOYMENT_REVERTED &&
+        deployment_is_evident(tx, h->deployment, h->device, &is_evident, err))
+        return -1;
+    close_with_final(h);
+    if ((is_evident && from == DEPLOYMENT_VERIFYING) || !deployment_may_move(from, to))
+        return note_and_save(tx, h, err);
+    if (to != DEPLOYMENT_NOT_APPLICABLE && plan_retry(tx, h, failure, err))
+        return -1;
+    return move_to(tx, h, to, err);
+}
+
+static int take_reverted(struct tx *tx, struct hearing *h, struct error *err)
+{
+    struct deployment *deployment = h->deployment;
+    enum deployment_state from = deployment_state_in(deployment);
+    enum deployment_state to =
+        deployment_may_move(from, DEPLOYMENT_REVERTED) ? DEPLOYMENT_REVERTED : DEPLOYMENT_FAILED;
+
+    close_with_final(h);
+    if (!deployment_may_move(from, to))
+        return note_and_save(tx, h, err);
+    deployment->failures++;
+    deployment->retry_at = 0;
+    snprintf(deployment->class, sizeof deployment->class, "%s", failure_name(FAILURE_REVERTED));
+    return deployment_move(tx, h->campaigns, deployment, to, &h->move, err);
+}
+
+/* -- the rest -- */
+
+static int take_rejected(struct tx *tx, struct hearing *h, struct error *err)
+{
+    bool is_stoppable = deployment_is_stoppable(deployment_state_in(h->deployment));
+
+    if (h->report->is_final && is_stoppable) {
+        close_with_final(h);
+        return move_to(tx, h, DEPLOYMENT_REJECTED, err);
+    }
+    return is_stoppable ? move_to(tx, h, DEPLOYMENT_WAITING, err) : note(tx, h, err);
+}
+
+static int take_cancelled(struct tx *tx, struct hearing *h, struct error *err)
+{
+    enum deployment_state state = deployment_state_in(h->deployment);
+
+    if (!h->deployment->is_cancelling || !deployment_may_move(state, DEPLOYMENT_CANCELLED))
+        return note(tx, h, err);
+    close_with_final(h);
+    return deployment_move(tx, h->campaigns, h->deployment, DEPLOYMENT_CANCELLED, &h->move, err);
+}
+
+/* It is past the point where it could stop. */
+static int take_refusal(struct tx *tx, struct hearing *h, struct error *err)
+{
+    if (!h->deployment->is_cancelling)
+        return note(tx, h, err);
+    h->deployment->is_cancelling = false;
+    if (deployment_may_move(deployment_state_in(h->deployment), DEPLOYMENT_INSTALLING))
+        return take_installing(tx, h, err);
+    return note_and_save(tx, h, err);
+}
+
+static int take(struct tx *tx, struct hearing *h, struct error *err)
+{
+    switch (h->report->kind) {
+    case REPORT_DOWNLOADING:
+        return move_to(tx, h, DEPLOYMENT_DOWNLOADING, err);
+    case REPORT_DOWNLOADED:
+        return move_to(tx, h, DEPLOYMENT_DOWNLOADED, err);
+    case REPORT_INSTALLING:
+        return take_installing(tx, h, err);
+    case REPORT_SUCCESS:
+        return take_success(tx, h, err);
+    case REPORT_FAILURE:
+        return take_failure(tx, h, err);
+    case REPORT_REVERTED:
+        return take_reverted(tx, h, err);
+    case REPORT_REJECTED:
+        return take_rejected(tx, h, err);
+    case REPORT_CANCELLED:
+        return take_cancelled(tx, h, err);
+    case REPORT_CANCEL_REFUSED:
+        return take_refusal(tx, h, err);
+    default:
+        return note(tx, h, err);
+    }
+}
+
+/* What can still be said of a closed deployment: that it went worse than it seemed; and the success
+ * of one whose evidence came first. */
+static bool is_over_for(const struct deployment *deployment, const struct report *report)
+{
+    enum deployment_state state = deployment_state_in(deployment);
+
+    if (deployment->is_open)
+        return false;
+    switch (report->kind) {
+    case REPORT_REVERTED:
+        return !deployment_may_move(state, DEPLOYMENT_REVERTED);
+    case REPORT_FAILURE:
+        return !deployment_may_move(state, DEPLOYMENT_FAILED);
+    case REPORT_SUCCESS:
+        return deployment->has_final || (state != DEPLOYMENT_CONFIRMED && state != DEPLOYMENT_LOST);
+    default:
+        return true;
+    }
+}
+
+static int is_known(struct tx *tx, const struct deployment *deployment, const struct report *report,
+                    bool *ret, struct error *err)
+{
+    *ret = deployment->has_final &&
+           memcmp(deployment->final_hash, report->hash, sizeof report->hash) == 0;
+    if (*ret)
+        return 0;
+    return event_has_message(tx, deployment->row_id, deployment->attempt, report->hash, ret, err);
+}
+
+int campaign_take_report(struct tx *tx, struct campaigns *campaigns, struct device *device,
+                         const struct deployment *deployment, const struct report *report,
+                         int64_t now, enum report_result *ret, struct error *err)
+{
+    struct deployment changed = *deployment;
+    struct hearing hearing = {
+        .campaigns = campaigns,
+        .device = device,
+        .deployment = &changed,
+        .report = report,
+        .move = {.now = now,
+                 .tenant_row = device->tenant_row,
+                 .cause = "report",
+                 .detail = hearing.detail,
+                 .message_hash = report->hash},
+    };
+    bool is_duplicate;
+
+    cut(report->detail ? report->detail : "", hearing.detail);
+    if (is_known(tx, deployment, report, &is_duplicate, err))
+        return -1;
+    if (is_duplicate) {
+        *ret = REPORT_DUPLICATE;
+        return 0;
+    }
+    if (is_over_for(deployment, report)) {
+        *ret = REPORT_CLOSED;
+        return 0;
+    }
+    if (take(tx, &hearing, err))
+        return -1;
+    *ret = REPORT_TAKEN;
+    return 0;
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What devices were sent, gathered in memory by the connections' threads and written by the ticker:
+ * a range request writes nothing. Lost in a crash is at most what came since the last round;
+ * version evidence does not need it. */
+#include "campaign/engine.h"
+
+#include "campaign/spans.h"
+
+#include <string.h>
+
+#define BUCKETS 4096
+#define ENTRIES_MAX 20000
+#define BATCH 256
+#define WHOLE_MAX 8
+#define EVICTION_PROBES 64
+
+/* One image of one deployment. Two images of the same size are not told apart. */
+struct entry {
+    struct entry *next;
+    int64_t deployment_row, size;
+    struct spans spans;
+    bool is_dirty;
+    bool is_known; /* was written once: from here on its spans are the whole truth */
+};
+
+struct transfers {
+    pthread_mutex_t lock; /* guards all of it */
+    struct entry *buckets[BUCKETS];
+    size_t count, dirty;
+    size_t hand; /* where eviction looks next */
+};
+
+/* What is written of one deployment. */
+struct served {
+    int64_t deployment_row, covered;
+    int64_t whole[WHOLE_MAX]; /* sizes of the images sent as a whole */
+    int whole_count;
+    int64_t resumed_size, resumed_at; /* an image first seen in its middle; 0: none */
+};
+
+struct batch {
+    struct campaigns *campaigns;
+    const struct snapshot *snapshot;
+    struct served served[BATCH];
+    size_t count;
+    int64_t now;
+};
+
+int transfers_new(struct transfers **ret, struct error *err)
+{
+    *ret = calloc(1, sizeof **ret);
+    if (!*ret)
+        return fail_internal(err, "memory for transfers");
+    pthread_mutex_init(&(*ret)->lock, NULL);
+    return 0;
+}
+
+void transfers_free(struct transfers **transfers)
+{
+    if (!*transfers)
+        return;
+    for (size_t i = 0; i < BUCKETS; i++)
+        while ((*transfers)->buckets[i]) {
+            struct entry *entry = (*transfers)->buckets[i];
+            (*transfers)->buckets[i] = entry->next;
+            free(entry);
+        }
+    pthread_mutex_destroy(&(*transfers)->lock);
+    free(*transfers);
+    *transfers = NULL;
+}
+
+static struct entry **bucket_of(struct transfers *transfers, int64_t deployment_row)
+{
+    return &transfers->buckets[(uint64_t)deployment_row % BUCKETS];
+}
+
+/* Unlinks *at. */
+static void drop(struct transfers *transfers, struct entry **at)
+{
+    struct entry *entry = *at;
+
+    *at = entry->next;
+    transfers->dirty -= entry->is_dirty;
+    transfers->count--;
+    free(entry);
+}
+
+/* Makes room by forgetting something that is written already. */
+static bool evict(struct transfers *transfers)
+{
+    for (int probes = 0; probes < EVICTION_PROBES; probes++) {
+        struct entry **at = &transfers->buckets[transfers->hand++ % BUCKETS];
+
+        if (*at && !(*at)->is_dirty) {
+            drop(transfers, at);
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct entry *find_or_add(struct transfers *transfers, int64_t deployment_row, int64_t size)
+{
+    struct entry **bucket = bucket_of(transfers, deployment_row);
+    struct entry *entry;
+
+    for (entry = *bucket; entry; entry = entry->next)
+        if (entry->deployment_row == deployment_row && entry->size == size)
+            return entry;
+    if (transfers->count >= ENTRIES_MAX && !evict(transfers))
+        return NULL;
+    entry = calloc(1, sizeof *entry);
+    if (!entry)
+        return NULL;
+    entry->deployment_row = deployment_row;
+    entry->size = size;
+    entry->next = *bucket;
+    *bucket = entry;
+    transfers->count++;
+    return entry;
+}
+
+void campaign_note_transfer(struct campaigns *campaigns, int64_t deployment_row, int64_t first,
+                            int64_t sent, int64_t size)
+{
+    struct transfers *transfers = campaigns->transfers;
+
+    pthread_mutex_lock(&transfers->lock);
+    struct entry *entry = find_or_add(transfers, deployment_row, size);
+    if (entry) {
+        bool is_news = sent > 0 || !entry->is_known;
+
+        spans_add(&entry->spans, first, first + sent < size ? first + sent : size);
+        transfers->dirty += is_news && !entry->is_dirty;
+        entry->is_dirty |= is_news;
+    }
+    pthread_mutex_unlock(&transfers->lock);
+}
+
+static int64_t covered_in_memory(struct transfers *transfers, int64_t deployment_row)
+{
+    int64_t covered = 0;
+
+    pthread_mutex_lock(&transfers->lock);
+    for (struct entry *entry = *bucket_of(transfers, deployment_row); entry; entry = entry->next)
+        if (entry->deployment_row == deployment_row)
+            covered += spans_covered(&entry->spans);
+    pthread_mutex_unlock(&transfers->lock);
+    return covered;
+}
+
+int64_t campaign_bytes_served(struct campaigns *campaigns, int64_t deployment_row)
+{
+    int64_t covered = covered_in_memory(campaigns->transfers, deployment_row);
+    struct deployment deployment;
+    struct error err;
+    CLEANUP(tx_end) struct tx tx = {0};
+
+    if (tx_read(&tx, campaigns->store, &err) ||
+        deployment_by_row(&tx, deployment_row, &deployment, &err) != STEP_ROW)
+        return covered;
+    return covered > deployment.bytes_served ? covered : deployment.bytes_served;
+}
+
+bool transfers_have(struct campaigns *campaigns, int64_t deployment_row)
+{
+    struct transfers *transfers = campaigns->transfers;
+    bool have = false;
+
+    pthread_mutex_lock(&transfers->lock);
+    for (struct entry *entry = *bucket_of(transfers, deployment_row); entry && !have;
+         entry = entry->next)
+        have = entry->deployment_row == deployment_row;
+    pthread_mutex_unlock(&transfers->lock);
+    return have;
+}
+
+void transfers_forget(struct campaigns *campaigns, int64_t deployment_row)
+{
+    struct transfers *transfers = campaigns->transfers;
+
+    pthread_mutex_lock(&transfers->lock);
+    for (struct entry **at = bucket_of(transfers, deployment_row); *at;)
+        if ((*at)->deployment_row == deployment_row)
+            drop(transfers, at);
+        else
+            at = &(*at)->next;
+    pthread_mutex_unlock(&transfers->lock);
+}
+
+/* -- writing -- */
+
+/* Sums all images of a deployment up and marks them written. */
+static void gather(struct transfers *transfers, struct entry *from, struct served *ret)
+{
+    *ret = (struct served){.deployment_row = from->deployment_row};
+    for (struct entry *entry = from; entry; entry = entry->next) {
+        if (entry->deployment_row != from->deployment_row)
+            continue;
+        ret->covered += spans_covered(&entry->spans);
+        if (spans_cover(&entry->spans, entry->size) && ret->whole_count < WHOLE_MAX)
+            ret->whole[ret->whole_count++] = entry->size;
+        if (!entry->is_known && entry->spans.count > 0 && entry->spans.at[0].first > 0) {
+            ret->resumed_size = entry->size;
+            ret->resumed_at = entry->spans.at[0].first;
+        }
+        transfers->dirty -= entry->is_dirty;
+        entry->is_dirty = false;
+        entry->is_known = true;
+    }
+}
+
+/* The first entry of a deployment in its chain stands for all of them. */
+static bool is_first_of_its_kind(const struct entry *chain, const struct entry *entry)
+{
+    for (; chain != entry; chain = chain->next)
+        if (chain->deployment_row == entry->deployment_row)
+            return false;
+    return true;
+}
+
+static bool has_dirty(const struct entry *from)
+{
+    for (const struct entry *entry = from; entry; entry = entry->next)
+        if (entry->deployment_row == from->deployment_row && entry->is_dirty)
+            return true;
+    return false;
+}
+
+static void take_batch(struct transfers *transfers, struct batch *batch)
+{
+    batch->count = 0;
+    pthread_mutex_lock(&transfers->lock);
+    for (size_t i = 0; i < BUCKETS && transfers->dirty && batch->count < BATCH; i++)
+        for (struct entry *entry = transfers->buckets[i]; entry && batch->count < BATCH;
+             entry = entry->next)
+            if (is_first_of_its_kind(transfers->buckets[i], entry) && has_dirty(entry))
+                gather(transfers, entry, &batch->served[batch->count++]);
+    pthread_mutex_unlock(&transfers->lock);
+}
+
+static void put_back(struct transfers *transfers, const struct batch *batch)
+{
+    pthread_mutex_lock(&transfers->lock);
+    for (size_t i = 0; i < batch->count; i++)
+        for (struct entry *entry = *bucket_of(transfers, batch->served[i].deployment_row); entry;
+             entry = entry->next)
+            if (entry->deployment_row == batch->served[i].deployment_row && !entry->is_dirty) {
+                entry->is_dirty = true;
+                transfers->dirty++;
+            }
+    pthread_mutex_unlock(&transfers->lock);
+}
+
+static bool is_whole(const struct served *served, int64_t size)
+{
+    for (int i = 0; i < served->whole_count; i++)
+        if (served->whole[i] == size)
+            return true;
+    return false;
+}
+
+/* Every image that is for this device was sent from the first byte to the last. */
+static int has_all(struct tx *tx, const struct plan *plan, int64_t device_row,
+                   const struct served *served, bool *ret, struct error *err)
+{
+    struct device device;
+    struct lookup lookup = {tx, device_row};
+    size_t images = 0, whole = 0;
+
+    *ret = false;
+    if (served->whole_count == 0)
+        return 0;
+    enum step step = device_by_row(tx, device_row, &device, err);
+    if (step != STEP_ROW)
+        return step == STEP_DONE ? 0 : -1;
+    const struct filter_subject facts = subject_of(&device, &lookup);
+    for (size_t i = 0; i < plan->image_count; i++) {
+        if (!image_is_for(&plan->images[i], &facts))
+            continue;
+        images++;
+        whole += is_whole(served, plan->images[i].size);
+    }
+    *ret = images > 0 && images == whole;
+    return 0;
+}
+
+/* A device that goes on in the middle of an image after we were restarted has what we sent before.
+ */
+static void believe_resumed(struct batch *batch, const struct served *served,
+                            const struct deployment *deployment)
+{
+    if (served->resumed_at > 0 && deployment->bytes_served > 0)
+        campaign_note_transfer(batch->campaigns, deployment->row_id, 0, served->resumed_at,
+                               served->resumed_size);
+}
+
+static int write_served(struct tx *tx, struct batch *batch, const struct served *served,
+                        struct error *err)
+{
+    struct deployment deployment;
+    bool is_all = false;
+    enum step step = deployment_by_row(tx, served->deployment_row, &deployment, err);
+
+    if (step == STEP_FAILED)
+        return -1;
+    if (step == STEP_DONE || !deployment.is_open) {
+        transfers_forget(batch->campaigns, served->deployment_row);
+        return 0;
+    }
+    const struct plan *plan = snapshot_find(batch->snapshot, deployment.campaign_row);
+    if (!plan) /* just created or just over: the next note finds it */
+        return 0;
+    const struct move move = {.now = batch->now, .tenant_row = plan->tenant_row, .cause = "server"};
+    believe_resumed(batch, served, &deployment);
+    if (has_all(tx, plan, deployment.device_row, served, &is_all, err))
+        return -1;
+    int64_t more = served->covered - deployment.bytes_served;
+    if (more > 0) {
+        deployment.bytes_served = served->covered;
+        if (campaign_add_bytes(tx, deployment.campaign_row, more, err))
+            return -1;
+    }
+    enum deployment_state to = is_all ? DEPLOYMENT_DOWNLOADED : DEPLOYMENT_DOWNLOADING;
+    if (deployment_may_move(deployment_state_in(&deployment), to))
+        return deployment_move(tx, batch->campaigns, &deployment, to, &move, err);
+    return more > 0 ? deployment_save(tx, &deployment, NULL, err) : 0;
+}
+
+static int write_batch(struct tx *tx, void *arg, struct error *err)
+{
+    struct batch *batch = arg;
+
+    for (size_t i = 0; i < batch->count; i++)
+        if (write_served(tx, batch, &batch->served[i], err))
+            return -1;
+    return 0;
+}
+
+int transfers_flush(struct campaigns *campaigns, int64_t now, struct error *err)
+{
+    CLEANUP(snapshot_release) struct snapshot *snapshot = snapshot_take(campaigns);
+    CLEANUP(free_memory) struct batch *batch = calloc(1, sizeof *batch);
+
+    if (!batch)
+        return fail_internal(err, "memory for a batch");
+    batch->campaigns = campaigns;
+    batch->snapshot = snapshot;
+    batch->now = now;
+    for (;;) {
+        take_batch(campaigns->transfers, batch);
+        if (batch->count == 0)
+            return 0;
+        if (store_write(campaigns->store, write_batch, batch, err)) {
+            put_back(campaigns->transfers, batch);
+            return -1;
+        }
+        if (batch->count < BATCH)
+            return 0;
+    }
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The campaign clock. A round without a live campaign and without a transfer asks the database
+ * nothing; with some, it costs a few index lookups for each, whatever the fleet's size. */
+#include "campaign/engine.h"
+
+#include "core/clock.h"
+#include "core/log.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#define BATCH 100 /* deployments moved in one job */
+#define JOBS 10   /* of a kind, campaign and round */
+
+struct ticker {
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards is_stopping */
+    pthread_cond_t wake;
+    bool is_stopping;
+};
+
+/* Deployments of one campaign that stay in one state for too long, or past their campaign's end. */
+struct chore {
+    struct campaigns *campaigns;
+    const struct plan *plan;
+    enum deployment_state state;
+    int64_t before, now;
+    bool stops; /* false: time is up */
+    size_t moved;
+};
+
+static int give_up(struct tx *tx, const struct chore *chore, struct deployment *deployment,
+                   struct error *err)
+{
+    const struct move move = {
+        .now = chore->now, .tenant_row = chore->plan->tenant_row, .cause = "timer"};
+
+    if (chore->stops)
+        return deployment_stop(tx, chore->campaigns, deployment, chore->plan->stops_transfers,
+                               &move, err);
+    deployment->is_open = deployment->is_cancelling = false;
+    bool is_offer = chore->state == DEPLOYMENT_OFFERED;
+    return deployment_move(tx, chore->campaigns, deployment,
+                           is_offer ? DEPLOYMENT_WITHDRAWN : DEPLOYMENT_LOST, &move, err);
+}
+
+/* A begun transfer is written as such by the next flush; until then the offer is not stale. */
+static bool is_spared(const struct chore *chore, const struct deployment *deployment)
+{
+    return !chore->stops && chore->state == DEPLOYMENT_OFFERED &&
+           transfers_have(chore->campaigns, deployment->row_id);
+}
+
+static int do_chore(struct tx *tx, void *arg, struct error *err)
+{
+    struct chore *chore = arg;
+    CLEANUP(free_memory) struct deployment *due = calloc(BATCH, sizeof *due);
+    size_t count;
+
+    chore->moved = 0;
+    if (!due)
+        return fail_internal(err, "memory for a batch");
+    if (deployments_since(tx, chore->plan->row_id, deployment_state_name(chore->state),
+                          chore->before, due, BATCH, &count, err))
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        if (is_spared(chore, &due[i]))
+            continue;
+        enum deployment_state before = deployment_state_in(&due[i]);
+        if (give_up(tx, chore, &due[i], err))
+            return -1;
+        chore->moved += deployment_state_in(&due[i]) != before;
+    }
+    return 0;
+}
+
+static int is_chore_due(const struct chore *chore, bool *ret, struct error *err)
+{
+    CLEANUP(tx_end) struct tx tx = {0};
+    struct deployment first;
+    size_t count;
+
+    if (tx_read(&tx, chore->campaigns->store, err) ||
+        deployments_since(&tx, chore->plan->row_id, deployment_state_name(chore->state),
+                          chore->before, &first, 1, &count, err))
+        return -1;
+    *ret = count > 0;
+    return 0;
+}
+
+static int run_chore(struct chore *chore, struct error *err)
+{
+    bool is_due;
+
+    if (is_chore_due(chore, &is_due, err))
+        return -1;
+    chore->moved = BATCH;
+    for (int job = 0; is_due && job < JOBS && chore->moved == BATCH; job++)
+        if (store_write(chore->campaigns->store, do_chore, chore, err))
+            return -1;
+    return 0;
+}
+
+static int watch_times(struct campaigns *campaigns, const struct plan *plan, int64_t now,
+                       struct error *err)
+{
+    const struct {
+        enum deployment_state state;
+        int64_t after;
+    } limits[] = {
+        {DEPLOYMENT_OFFERED,    plan->offer_ttl                           },
+        {DEPLOYMENT_INSTALLING, plan->verify_timeout                      },
+        {DEPLOYMENT_VERIFYING,  plan->verify_timeout + plan->confirm_after},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(limits); i++) {
+        struct chore chore = {.campaigns = campaigns,
+                              .plan = plan,
+                              .state = limits[i].state,
+                              .before = now - limits[i].after,
+                              .now = now};
+        if (run_chore(&chore, err))
+            return -1;
+    }
+    return 0;
+}
+
+/* A campaign that is over: offers nobody took up end at once. Devices that began hear of it at
+ * their next poll (apply.c); a silent one holds nothing. */
+static int sweep(struct campaigns *campaigns, const struct plan *plan, int64_t now,
+                 struct error *err)
+{
+    struct chore chore = {.campaigns = campaigns,
+                          .plan = plan,
+                          .state = DEPLOYMENT_OFFERED,
+                          .before = INT64_MAX,
+                          .now = now,
+                          .stops = true};
+
+    return run_chore(&chore, err);
+}
+
+static int tick_plan(struct campaigns *campaigns, const struct plan *plan, int64_t now,
+                     struct error *err)
+{
+    if (campaign_is_over(plan->state) && sweep(campaigns, plan, now, err))
+        return -1;
+    if (watch_times(campaigns, plan, now, err))
+        return -1;
+    if (plan->state != CAMPAIGN_RUNNING && plan->state != CAMPAIGN_FINISHING)
+        return 0;
+    return waves_advance(campaigns, plan->row_id, now, err);
+}
+
+static int refresh_when_stale(struct campaigns *campaigns, struct error *err)
+{
+    pthread_mutex_lock(&campaigns->lock);
+    bool is_stale = campaigns->is_stale;
+    pthread_mutex_unlock(&campaigns->lock);
+    return is_stale ? snapshot_refresh(campaigns, err) : 0;
+}
+
+/* One campaign's failure does not keep the others from moving on. */
+int campaigns_tick(struct campaigns *campaigns, int64_t now, struct error *err)
+{
+    int failed = transfers_flush(campaigns, now, err) || refresh_when_stale(campaigns, err);
+    CLEANUP(snapshot_release) struct snapshot *snapshot = snapshot_take(campaigns);
+
+    for (size_t i = 0; i < snapshot->count; i++) {
+        struct error error;
+
+        if (tick_plan(campaigns, snapshot->plans[i], now, &error) == 0)
+            continue;
+        log_warning("campaign.tick_failed", TEXT("campaign", snapshot->plans[i]->id),
+                    CAUSE(&error));
+        *err = error;
+        failed = -1;
+    }
+    return failed ? -1 : 0;
+}
+
+/* False when it is time to stop. */
+static bool sleep_until_next(struct ticker *ticker, int64_t seconds)
+{
+    struct timespec until;
+    int waited = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += seconds;
+    pthread_mutex_lock(&ticker->lock);
+    while (!ticker->is_stopping && waited != ETIMEDOUT)
+        waited = pthread_cond_timedwait(&ticker->wake, &ticker->lock, &until);
+    bool goes_on = !ticker->is_stopping;
+    pthread_mutex_unlock(&ticker->lock);
+    return goes_on;
+}
+
+static void *run(void *arg)
+{
+    struct campaigns *campaigns = arg;
+    struct error err;
+
+    do
+        if (campaigns_tick(campaigns, clock_wall(), &err))
+            log_warning("campaign.round_failed", CAUSE(&err));
+    while (sleep_until_next(campaigns->ticker, campaigns->config->campaign_tick));
+    return NULL;
+}
+
+static void ticker_free(struct ticker *ticker)
+{
+    pthread_cond_destroy(&ticker->wake);
+    pthread_mutex_destroy(&ticker->lock);
+    free(ticker);
+}
+
+int campaigns_start_ticker(struct campaigns *campaigns, sever_transfers_fn sever, void *arg,
+                           struct error *err)
+{
+    struct ticker *ticker = calloc(1, sizeof *ticker);
+    pthread_condattr_t monotonic;
+
+    if (!ticker)
+        return fail_internal(err, "memory for the ticker");
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&ticker->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&ticker->lock, NULL);
+    campaigns->sever = sever;
+    campaigns->sever_arg = arg;
+    campaigns->ticker = ticker;
+    int code = pthread_create(&ticker->thread, NULL, run, campaigns);
+    if (code == 0)
+        return 0;
+    campaigns->ticker = NULL;
+    ticker_free(ticker);
+    return fail_internal(err, "start the ticker: %s", strerrordesc_np(code));
+}
+
+void campaigns_stop_ticker(struct campaigns *campaigns)
+{
+    struct ticker *ticker = campaigns->ticker;
+
+    if (!ticker)
+        return;
+    pthread_mutex_lock(&ticker->lock);
+    ticker->is_stopping = true;
+    pthread_cond_signal(&ticker->wake);
+    pthread_mutex_unlock(&ticker->lock);
+    pthread_join(ticker->thread, NULL);
+    campaigns->ticker = NULL;
+    ticker_free(ticker);
+}
