@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/internal.h"
+
+#include "core/clock.h"
+#include "core/log.h"
+
+static const char *who(const struct request *req)
+{
+    return req->identity.kind == AUDIENCE_ANYONE ? "" : req->identity.id;
+}
+
+/* The query is left out: it may hold what nobody should read in a log. */
+void access_log(const struct request *req, bool is_complete)
+{
+    const struct http_server *server = request_server(req);
+    const struct reply *reply = &req->reply;
+    bool is_ours = req->step == STEP_SENDING; /* else libmicrohttpd or the peer ended it */
+    int status = is_ours ? reply->status : 0;
+    bool is_error = status == 0 || status >= 400;
+
+    if (server->log_requests == LOG_REQUESTS_NONE && status != 500)
+        return;
+    if (server->log_requests == LOG_REQUESTS_ERRORS && !is_error)
+        return;
+    log_event(status == 500 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "http.request",
+              LOG_FIELDS(TEXT("listener", server->name),
+                         TEXT("peer", req->client->peer.address_text), TEXT("who", who(req)),
+                         TEXT("method", method_text(req->method)), TEXT("path", req->raw_path),
+                         NUMBER("status", status),
+                         NUMBER("ms", clock_monotonic_ms() - req->began_ms),
+                         TEXT("end", is_complete ? "complete" : "cut"),
+                         TEXT("problem", is_error && is_ours ? problem_slug(req->err.problem) : ""),
+                         CAUSE(&req->err)));
+}
