@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every handler can reach; made by main, constant while requests run. */
+#ifndef OTAD_API_APP_H
+#define OTAD_API_APP_H
+
+#include "campaign/apply.h"
+#include "http/server.h"
+#include "store/blob.h"
+#include "store/seen.h"
+#include "store/store.h"
+#include "tls/listener.h"
+
+struct app {
+    const struct config *config;
+    struct store *store;
+    struct blob_store *blobs;
+    struct seen *seen;
+    struct campaigns *campaigns;
+    struct tls_listener *device_listener, *operator_listener; /* NULL until started */
+    struct http_server *device_server, *operator_server;
+    int64_t started_at;
+    const char *version;
+    /* Asks main to reload certificates; 0 or -1 with what was wrong. Any thread. */
+    int (*reload)(struct app *app, struct error *err);
+};
+
+/* Hooks of api/identity.c: AUDIENCE_DEVICE for the device listener, AUDIENCE_OPERATOR for the
+ * other. An unknown certificate says nothing of which of the two it is for. */
+struct http_hooks api_hooks(struct app *app, enum audience listener);
+
+/* NULL-terminated lists of route tables. */
+extern const struct routes *const device_routes[];
+extern const struct routes *const operator_routes[];
+
+/* Cuts running transfers; suits sever_transfers_fn. */
+void api_sever_transfers(void *app, int64_t campaign_row, int64_t release_row);
+/* After a revocation committed: cuts the device's connections, forgets its sessions. */
+void api_sever_device(struct app *app, int64_t device_row);
+/* Takes an image that can no longer be read out of service, and its releases; suits blob_options.
+ * Waits for the store. */
+void api_blob_broken(void *app, const uint8_t sha256[32], const char *reason);
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A device is the row of its certificate. Names inside the certificate only say which row an
+ * unknown certificate asks to become. */
+#include "api/identity.h"
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/text.h"
+
+#include <string.h>
+
+#define DEFAULT_TENANT 1
+
+struct contact {
+    struct app *app;
+    const struct peer *peer;
+    int64_t now;
+    struct identity *identity;
+};
+
+static void stand(struct identity *identity, enum standing standing)
+{
+    identity->scopes = standing;
+}
+
+static enum standing standing_of(const struct device *device)
+{
+    switch (device->state) {
+    case DEVICE_REGISTERED:
+    case DEVICE_ACTIVE:
+        return STANDING_GOOD;
+    case DEVICE_PENDING:
+        return STANDING_PENDING;
+    case DEVICE_SUSPENDED:
+        return STANDING_SUSPENDED;
+    case DEVICE_LOST:
+        log_warning("device.lost_contact", TEXT("device", device->id));
+        return STANDING_REVOKED;
+    case DEVICE_REVOKED:
+    case DEVICE_RETIRED:
+        break;
+    }
+    return STANDING_REVOKED;
+}
+
+static void name_device(struct contact *contact, const struct device *device, int64_t not_after)
+{
+    struct identity *identity = contact->identity;
+
+    identity->row = device->row_id;
+    identity->tenant_row = device->tenant_row;
+    snprintf(identity->id, sizeof identity->id, "%s", device->id);
+    identity->not_after = not_after;
+    stand(identity, contact->now > not_after ? STANDING_EXPIRED : standing_of(device));
+}
+
+/* First contact of a device that was registered beforehand. */
+static int activate(struct contact *contact, struct tx *tx, struct device *device,
+                    struct error *err)
+{
+    if (device_set_state(tx, device, DEVICE_ACTIVE, "poll", "first contact", contact->now, err))
+        return -1;
+    log_info("device.active", TEXT("device", device->id));
+    return 0;
+}
+
+static int add_certificate(struct contact *contact, struct tx *tx, const struct device *device,
+                           struct error *err)
+{
+    const struct peer *peer = contact->peer;
+    struct certificate certificate = {
+        .serial = peer->serial,
+        .subject = peer->common_name,
+        .issuer = peer->issuer,
+        .not_before = peer->not_before,
+        .not_after = peer->not_after,
+    };
+
+    memcpy(certificate.fingerprint, peer->fingerprint, sizeof certificate.fingerprint);
+    return device_add_certificate(tx, device, &certificate, contact->now, err);
+}
+
+static int register_device(struct contact *contact, struct tx *tx, struct device *ret,
+                           struct error *err)
+{
+    bool is_auto = strcmp(contact->app->config->device_enrolment, "auto") == 0;
+
+    *ret = (struct device){.tenant_row = DEFAULT_TENANT,
+                           .state = is_auto ? DEVICE_ACTIVE : DEVICE_PENDING};
+    snprintf(ret->id, sizeof ret->id, "%s", contact->peer->common_name);
+    if (device_insert(tx, ret, contact->now, err) || add_certificate(contact, tx, ret, err))
+        return -1;
+    log_info("device.registered", TEXT("device", ret->id),
+             TEXT("state", device_state_name(ret->state)));
+    return 0;
+}
+
+static int note_certificate(const struct certificate *certificate, void *arg, struct error *err)
+{
+    (void)certificate;
+    (void)err;
+    *(bool *)arg = true;
+    return 0;
+}
+
+/* A row that an operator made without naming a certificate waits for the first that bears its name;
+ * any other row with that name is somebody else's. */
+static int awaits_certificate(struct tx *tx, const struct device *device, bool *ret,
+                              struct error *err)
+{
+    bool has_certificate = false;
+
+    if (device->state == DEVICE_REGISTERED &&
+        device_certificates(tx, device->row_id, note_certificate, &has_certificate, err))
+        return -1;
+    *ret = device->state == DEVICE_REGISTERED && !has_certificate;
+    return 0;
+}
+
+static int refuse_name(struct contact *contact, struct tx *tx, const struct device *device,
+                       struct error *err)
+{
+    bool is_new, is_known;
+
+    if (device_collision_known(tx, device->row_id, contact->peer->fingerprint, &is_known, err))
+        return -1;
+    if (!is_known && !tx->is_write)
+        return HANDLE_AS_WRITE;
+    if (!is_known) {
+        if (device_note_collision(tx, device, contact->peer->fingerprint, contact->now, &is_new,
+                                  err))
+            return -1;
+        log_warning("device.collision", TEXT("device", device->id),
+                    TEXT("address", contact->peer->address_text));
+    }
+    stand(contact->identity, STANDING_NAME_TAKEN);
+    return 0;
+}
+
+static int meet_unknown(struct contact *contact, struct tx *tx, struct error *err)
+{
+    struct device device;
+    bool is_awaited;
+
+    contact->identity->not_after = contact->peer->not_after;
+    if (strcmp(contact->app->config->device_enrolment, "deny") == 0) {
+        stand(contact->identity, STANDING_UNKNOWN);
+        return 0;
+    }
+    if (!identifier_ok(IDENTIFIER_DEVICE, contact->peer->common_name)) {
+        stand(contact->identity, STANDING_UNNAMED);
+        return 0;
+    }
+    enum step step = device_by_id(tx, DEFAULT_TENANT, contact->peer->common_name, &device, err);
+    if (step == STEP_FAILED)
+        return -1;
+    if (step == STEP_ROW) {
+        if (awaits_certificate(tx, &device, &is_awaited, err))
+            return -1;
+        if (!is_awaited)
+            return refuse_name(contact, tx, &device, err);
+    }
+    if (!tx->is_write)
+        return HANDLE_AS_WRITE;
+    if (step == STEP_ROW) {
+        if (add_certificate(contact, tx, &device, err) || activate(contact, tx, &device, err))
+            return -1;
+    } else if (register_device(contact, tx, &device, err)) {
+        return -1;
+    }
+    name_device(contact, &device, contact->peer->not_after);
+    return 0;
+}
+
+static int meet(struct contact *contact, struct tx *tx, struct error *err)
+{
+    enum certificate_state state;
+    struct device device;
+    int64_t not_after;
+
+    enum step step =
+        device_by_fingerprint(tx, contact->peer->fingerprint, &device, &state, &not_after, err);
+    if (step == STEP_FAILED)
+        return -1;
+    if (step == STEP_DONE)
+        return meet_unknown(contact, tx, err);
+    if (device.state == DEVICE_REGISTERED && state == CERTIFICATE_ACTIVE) {
+        if (!tx->is_write)
+            return HANDLE_AS_WRITE;
+        if (activate(contact, tx, &device, err))
+            return -1;
+    }
+    /* What an import did not say, the certificate does. */
+    name_device(contact, &device, not_after ? not_after : contact->peer->not_after);
+    if (state != CERTIFICATE_ACTIVE)
+        stand(contact->identity, STANDING_REVOKED);
+    return 0;
+}
+
+int identify_device(void *app, const struct peer *peer, const char *authorization, bool on_writer,
+                    struct identity *ret, struct error *err)
+{
+    CLEANUP(tx_end) struct tx tx = {0};
+    struct app *house = app;
+    struct contact contact = {.app = house, .peer = peer, .now = clock_wall(), .identity = ret};
+
+    (void)authorization; /* old clients send tokens along; the certificate alone counts */
+    *ret = (struct identity){.kind = AUDIENCE_DEVICE};
+    ret->generation = store_generation(house->store);
+    if (on_writer ? tx_write(&tx, house->store, err) : tx_read(&tx, house->store, err))
+        return HANDLE_FAILED;
+    int met = meet(&contact, &tx, err);
+    if (met)
+        return met < 0 ? HANDLE_FAILED : HANDLE_AS_WRITE;
+    return tx_commit(&tx, err) ? HANDLE_FAILED : HANDLE_OK;
+}

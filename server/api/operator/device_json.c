@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/operator/device_json.h"
+
+#include "api/operator/frame.h"
+#include "store/deployment.h"
+
+static int add_tag(const char *name, const char *value, void *arg, struct error *err)
+{
+    (void)value;
+    return json_add(arg, json_string(name), err);
+}
+
+static int write_seen(struct app *app, struct tx *tx, const struct device *device, json_t *json,
+                      struct error *err)
+{
+    struct last_seen seen = {0};
+
+    if (seen_last(app->seen, tx, device->row_id, &seen, err) == STEP_FAILED)
+        return -1;
+    if (json_object_set_new(json, "seen_at", json_from_time(seen.at)) ||
+        json_object_set_new(json, "address", json_string(seen.address)) ||
+        json_object_set_new(json, "client", json_string(seen.client)))
+        return fail_internal(err, "out of memory");
+    return 0;
+}
+
+int device_to_json(struct app *app, struct tx *tx, const struct device *device, json_t **ret,
+                   struct error *err)
+{
+    json_auto_t *tags = json_array();
+    json_auto_t *json = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:O, s:o}", "id", device->id, "state",
+        device_state_name(device->state), "model", device->model, "hardware", device->hardware,
+        "site", device->site, "version", device->version, "boot_id", device->boot_id, "floor",
+        (json_int_t)device->floor, "tags", tags, "created_at", json_from_time(device->created_at));
+
+    if (!json ||
+        json_object_set_new(json, "uptime",
+                            device->uptime < 0 ? json_null() : json_integer(device->uptime)))
+        return fail_internal(err, "device %s: cannot be written as JSON", device->id);
+    if (device_tags(tx, device->row_id, add_tag, tags, err) ||
+        write_seen(app, tx, device, json, err))
+        return -1;
+    *ret = json_incref(json);
+    return 0;
+}
+
+static int add_certificate(const struct certificate *certificate, void *arg, struct error *err)
+{
+    char fingerprint[65];
+
+    hex_from_bytes(certificate->fingerprint, sizeof certificate->fingerprint, fingerprint);
+    return json_add(arg,
+                    json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "fingerprint",
+                              fingerprint, "state", certificate_state_name(certificate->state),
+                              "serial", certificate->serial, "subject", certificate->subject,
+                              "not_before", json_from_time(certificate->not_before), "not_after",
+                              json_from_time(certificate->not_after), "created_at",
+                              json_from_time(certificate->created_at), "revoked_at",
+                              json_from_time(certificate->revoked_at)),
+                    err);
+}
+
+static int add_attribute(const char *name, const char *value, void *arg, struct error *err)
+{
+    return json_object_set_new(arg, name, json_string(value)) ? fail_internal(err, "out of memory")
+                                                              : 0;
+}
+
+static int add_component(const struct component *component, void *arg, struct error *err)
+{
+    return json_add(arg,
+                    json_pack("{s:s, s:s, s:I, s:I, s:s, s:s}", "component", component->component,
+                              "version", component->version, "release_counter",
+                              (json_int_t)component->release_counter, "security_version",
+                              (json_int_t)component->security_version, "sha256", component->sha256,
+                              "slot", component->slot),
+                    err);
+}
+
+/* The open one, else the newest; null when there never was one. */
+static int write_deployment(struct tx *tx, const struct device *device, json_t *json,
+                            struct error *err)
+{
+    CLEANUP(campaign_clear) struct campaign campaign = {0};
+    struct deployment deployment;
+    json_t *value = json_null();
+    size_t count;
+
+    if (deployments_of_device(tx, device->row_id, &deployment, 1, &count, err))
+        return -1;
+    if (count) {
+        if (campaign_by_row(tx, deployment.campaign_row, &campaign, err) == STEP_FAILED)
+            return -1;
+        value = json_pack("{s:s, s:s, s:s, s:I, s:s, s:o, s:o}", "campaign", campaign.id, "release",
+                          campaign.release_id, "state", deployment.state, "attempt",
+                          (json_int_t)deployment.attempt, "class", deployment.class, "offered_at",
+                          json_from_time(deployment.offered_at), "state_at",
+                          json_from_time(deployment.state_at));
+    }
+    return json_object_set_new(json, "deployment", value) ? fail_internal(err, "out of memory") : 0;
+}
+
+int device_to_full_json(struct app *app, struct tx *tx, const struct device *device, json_t **ret,
+                        struct error *err)
+{
+    json_auto_t *json = NULL;
+
+    if (device_to_json(app, tx, device, &json, err))
+        return -1;
+    json_t *certificates = json_array(), *attributes = json_object(), *components = json_array();
+    if (json_object_set_new(json, "certificates", certificates) ||
+        json_object_set_new(json, "attributes", attributes) ||
+        json_object_set_new(json, "components", components))
+        return fail_internal(err, "out of memory");
+    if (device_certificates(tx, device->row_id, add_certificate, certificates, err) ||
+        device_attributes(tx, device->row_id, add_attribute, attributes, err) ||
+        device_components(tx, device->row_id, add_component, components, err) ||
+        write_deployment(tx, device, json, err))
+        return -1;
+    *ret = json_incref(json);
+    return 0;
+}

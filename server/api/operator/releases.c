@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/operator/draft_reply.h"
+#include "api/operator/frame.h"
+#include "api/operator/routes.h"
+#include "store/release.h"
+
+#include <string.h>
+
+#define DAY 86400
+#define EXPIRES_DAYS 90
+
+/* -- reading -- */
+
+struct targets {
+    struct target *at;
+    size_t count;
+};
+
+static void targets_clear(struct targets *targets)
+{
+    targets_free(&targets->at, targets->count);
+}
+
+static json_t *parsed(const char *text)
+{
+    return json_loads(text, JSON_DECODE_ANY, NULL);
+}
+
+static json_t *target_to_json(const struct target *target)
+{
+    json_auto_t *ota = parsed(target->custom);
+    const char *encoding = json_string_value(json_object_get(ota, "encoding"));
+    const char *mode = json_string_value(json_object_get(json_object_get(ota, "install"), "mode"));
+
+    return json_pack("{s:s, s:s, s:s, s:I, s:s, s:o, s:I, s:s, s:s, s:s, s:b}", "path",
+                     target->path, "file", target->file, "component", target->component, "size",
+                     (json_int_t)target->size, "sha256", target->sha256, "hardware_ids",
+                     parsed(target->hardware_ids), "module", (json_int_t)target->row_id, "kind",
+                     target->kind, "encoding", encoding ? encoding : "identity", "install",
+                     mode ? mode : "full", "broken", target->is_broken);
+}
+
+static int targets_to_json(struct tx *tx, const struct release *release, json_t **ret,
+                           struct error *err)
+{
+    CLEANUP(targets_clear) struct targets targets = {.at = NULL};
+    json_auto_t *items = json_array();
+
+    if (release_targets(tx, release->row_id, &targets.at, &targets.count, err))
+        return -1;
+    for (size_t i = 0; i < targets.count; i++)
+        if (json_add(items, target_to_json(&targets.at[i]), err))
+            return -1;
+    *ret = MOVE(items);
+    return 0;
+}
+
+static int release_to_json(struct tx *tx, const struct release *release, json_t **ret,
+                           struct error *err)
+{
+    json_t *targets;
+    int64_t devices;
+
+    if (release_count_devices(tx, release, &devices, err) ||
+        targets_to_json(tx, release, &targets, err))
+        return -1;
+    *ret = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:I}", "id",
+                     release->id, "product", release->product, "version", release->version, "state",
+                     release_state_name(release->state), "severity", release->severity,
+                     "security_version", (json_int_t)release->security_version, "security_floor",
+                     (json_int_t)release->security_floor, "release_counter",
+                     (json_int_t)release->release_counter, "metadata_version",
+                     (json_int_t)release->metadata_version, "published_at",
+                     json_from_time(release->published_at), "targets", targets, "devices",
+                     (json_int_t)devices);
+    return *ret ? 0 : fail_internal(err, "out of memory");
+}
+
+struct listing {
+    struct tx *tx;
+    json_t *items;
+    char last[RELEASE_ID_SIZE];
+};
+
+static int list_one(const struct release *release, void *arg, struct error *err)
+{
+    struct listing *listing = arg;
+    json_t *json;
+
+    if (release_to_json(listing->tx, release, &json, err) || json_add(listing->items, json, err))
+        return -1;
+    memcpy(listing->last, release->id, sizeof listing->last);
+    return 0;
+}
+
+static bool after_ok(const char *after)
+{
+    const char *colon = strchr(after, ':');
+
+    return !*after || (colon && strlen(after) < RELEASE_ID_SIZE &&
+                       identifier_ok(IDENTIFIER_VERSION, colon + 1));
+}
+
+static int list_releases(struct request *req, struct reply *reply, struct error *err)
+{
+    CLEANUP(tx_end) struct tx tx = {0};
+    json_auto_t *items = json_array();
+    struct listing listing = {.tx = &tx, .items = items};
+    const char *after = request_query(req, "after");
+    struct release_query query = {
+        .tenant_row = request_identity(req)->tenant_row,
+        .product = request_query(req, "product"),
+        .state = request_query(req, "state"),
+        .after = after ? after : "",
+    };
+
+    if (!after_ok(query.after))
+        return fail_field(err, PROBLEM_BAD_FIELD, "after", "not what \"next\" said");
+    if (request_query_number(req, "limit", 1, 500, 100, &query.limit, err) ||
+        frame_read(req, &tx, err) || release_list(&tx, &query, list_one, &listing, err))
+        return -1;
+    bool is_full = (int64_t)json_array_size(items) == query.limit;
+    return reply_page(reply, MOVE(items), is_full ? listing.last : NULL);
+}
+
+static int get_release(struct request *req, struct reply *reply, struct error *err)
+{
+    CLEANUP(tx_end) struct tx tx = {0};
+    const char *id = request_parameter(req, "id");
+    struct release release;
+    json_t *json;
+
+    if (frame_read(req, &tx, err))
+        return -1;
+    switch (release_by_id(&tx, request_identity(req)->tenant_row, id, &release, err)) {
+    case STEP_DONE:
+        return fail(err, PROBLEM_NO_SUCH_RELEASE, "release %.100s", id);
+    case STEP_FAILED:
+        return -1;
+    case STEP_ROW:
+        break;
+    }
+    if (release_to_json(&tx, &release, &json, err))
+        return -1;
+    return reply_json(reply, 200, json);
+}
+
+/* -- drafting -- */
+
+static int read_name(const json_t *body, const char *name, enum identifier kind,
+                     const char *otherwise, const char **ret, struct error *err)
+{
+    if (otherwise ? json_get_string_or(body, name, otherwise, ret, err)
+                  : json_get_string(body, name, ret, err))
+        return -1;
+    if (!identifier_ok(kind, *ret))
+        return fail_field(err, PROBLEM_BAD_FIELD, name, "%.64s cannot be a %s", *ret, name);
+    return 0;
+}
+
+static int read_names(const json_t *body, struct release_wish *ret, struct error *err)
+{
+    if (read_name(body, "product", IDENTIFIER_PRODUCT, NULL, &ret->product, err) ||
+        read_name(body, "version", IDENTIFIER_VERSION, NULL, &ret->version, err) ||
+        read_name(body, "component", IDENTIFIER_COMPONENT, "app", &ret->component, err))
+        return -1;
+    return read_name(body, "file", IDENTIFIER_FILE, NULL, &ret->file, err);
+}
+
+static int read_expiry(const struct request *req, const json_t *body, int64_t *ret,
+                       struct error *err)
+{
+    const struct app *app = request_app(req);
+    int64_t life = app->config->trust_product_expiry_max, days;
+
+    if (json_get_integer_or(body, "expires_days", 1, 3650, 0, &days, err))
+        return -1;
+    if (days)
+        life = days * DAY;
+    else if (life > EXPIRES_DAYS * DAY)
+        life = EXPIRES_DAYS * DAY;
+    *ret = request_now(req) + life;
+    return 0;
+}
+
+static int read_wish(const struct request *req, struct release_wish *ret, struct error *err)
+{
+    static const char *const members[] = {
+        "product",      "version",          "component",      "file",     "artifact",
+        "hardware_ids", "security_version", "security_floor", "severity", "notes",
+        "advisories",   "expires_days",     "plain_sha256",   NULL};
+    const json_t *body = request_json(req);
+    const char *artifact;
+
+    if (json_only_members(body, members, err) || read_names(body, ret, err) ||
+        json_get_string(body, "artifact", &artifact, err) ||
+        json_get_array(body, "hardware_ids", &ret->hardware_ids, err) ||
+        json_get_integer_or(body, "security_version", 0, INT32_MAX, -1, &ret->security_version,
+                            err) ||
+        json_get_integer_or(body, "security_floor", 0, INT32_MAX, -1, &ret->security_floor, err) ||
+        json_get_string_or(body, "severity", "feature", &ret->severity, err) ||
+        json_get_object_or_none(body, "notes", &ret->notes, err) ||
+        json_get_array_or_none(body, "advisories", &ret->advisories, err) ||
+        json_get_string_or(body, "plain_sha256", NULL, &ret->plain_sha256, err) ||
+        read_expiry(req, body, &ret->expires_at, err))
+        return -1;
+    if (!hex_to_bytes(artifact, ret->artifact, sizeof ret->artifact))
+        return fail_field(err, PROBLEM_BAD_FIELD, "artifact", "64 digits of lower-case hex");
+    return 0;
+}
+
+static int draft_release(struct request *req, struct reply *reply, struct error *err)
+{
+    struct trust_request request = trust_request_of(req);
+    struct release_wish wish = {.product = NULL};
+    char id[DRAFT_ID_SIZE];
+
+    if (read_wish(req, &wish, err) || trust_draft_release(&request, &wish, id, err))
+        return -1;
+    return reply_draft(req, reply, 201, id, err);
+}
+
+#define PATH "/api/v1/releases"
+#define READER AUDIENCE_OPERATOR, "inventory:read", READ, NO_BODY, 0
+#define DRAFTER AUDIENCE_OPERATOR, "tuf:draft", WORK, JSON_BODY, 64 * KIB
+
+static const struct route rows[] = {
+    {"GET",  PATH,          READER,  list_releases, NULL},
+    {"GET",  PATH "/:id",   READER,  get_release,   NULL},
+    {"POST", PATH "/draft", DRAFTER, draft_release, NULL},
+};
+const struct routes releases_routes = {rows, COUNT_OF(rows)};

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/device/ddi.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static json_t *parse(const char *text)
+{
+    json_t *json = json_loads(text, 0, NULL);
+
+    assert_non_null(json);
+    return json;
+}
+
+/* -- polling -- */
+
+static void sleep_is_always_eight_characters_below_a_day(void **state)
+{
+    char text[DDI_SLEEP_SIZE];
+
+    (void)state;
+    assert_string_equal(ddi_sleep_text(3, text), "00:00:03");
+    assert_string_equal(ddi_sleep_text(300, text), "00:05:00");
+    assert_string_equal(ddi_sleep_text(86399, text), "23:59:59");
+    assert_string_equal(ddi_sleep_text(86400, text), "23:59:59");
+    assert_string_equal(ddi_sleep_text(INT64_MAX, text), "23:59:59");
+    assert_string_equal(ddi_sleep_text(-1, text), "00:00:00");
+}
+
+static void sleeps_are_spread_over_both_sides_of_the_interval(void **state)
+{
+    int64_t least = INT64_MAX, most = 0, sum = 0;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 1000; seed++) {
+        struct poll_spread spread = {.interval = 300, .least = 30, .percent = 25, .seed = seed};
+        int64_t seconds = ddi_sleep_seconds(&spread);
+        assert_int_equal(seconds, ddi_sleep_seconds(&spread));
+        assert_in_range(seconds, 225, 375);
+        least = seconds < least ? seconds : least;
+        most = seconds > most ? seconds : most;
+        sum += seconds;
+    }
+    assert_true(least < 230 && most > 370);
+    assert_in_range(sum / 1000, 295, 305);
+}
+
+static void a_sleep_keeps_to_its_limits(void **state)
+{
+    struct poll_spread short_one = {.interval = 5, .least = 30, .percent = 0, .seed = 1};
+    struct poll_spread long_one = {.interval = 1000000, .least = 30, .percent = 90, .seed = 1};
+    struct poll_spread none = {0};
+
+    (void)state;
+    assert_int_equal(ddi_sleep_seconds(&short_one), 30);
+    assert_int_equal(ddi_sleep_seconds(&long_one), 86399);
+    assert_int_equal(ddi_sleep_seconds(&none), 1);
+}
+
+static void the_hash_of_a_link_follows_what_it_leads_to(void **state)
+{
+    int32_t hash = ddi_content_hash(12, 3, 1);
+
+    (void)state;
+    assert_int_equal(hash, ddi_content_hash(12, 3, 1));
+    assert_int_not_equal(hash, ddi_content_hash(13, 3, 1));
+    assert_int_not_equal(hash, ddi_content_hash(12, 4, 1));
+    assert_int_not_equal(hash, ddi_content_hash(12, 3, 2));
+}
+
+static void parts_bear_the_names_clients_know(void **state)
+{
+    (void)state;
+    assert_string_equal(ddi_part("app"), "bApp");
+    assert_string_equal(ddi_part("application"), "bApp");
+    assert_string_equal(ddi_part("runtime"), "jvm");
+    assert_string_equal(ddi_part("os"), "os");
+}
+
+/* -- feedback -- */
+
+static struct ddi_feedback feedback_of(const char *text)
+{
+    json_auto_t *json = parse(text);
+    struct ddi_feedback feedback;
+    struct error err;
+
+    assert_int_equal(ddi_feedback_from_json(json, &feedback, &err), 0);
+    return feedback;
+}
+
+static struct ddi_feedback message(const char *execution, const char *finished)
+{
+    char text[256];
+
+    snprintf(text, sizeof text,
+             "{\"status\":{\"execution\":\"%s\",\"result\":{\"finished\":\"%s\"}}}", execution,
+             finished);
+    return feedback_of(text);
+}
+
+static void every_pair_of_execution_and_result_has_its_meaning(void **state)
+{
+    static const struct {
+        const char *execution, *finished;
+        enum report_kind kind;
+        bool is_final;
+        enum report_kind cancel_kind;
+        bool is_cancel_final;
+    } rows[] = {
+        {"closed",     "success", REPORT_SUCCESS,     true,  REPORT_CANCELLED,      true },
+        {"closed",     "none",    REPORT_SUCCESS,     true,  REPORT_CANCELLED,      true },
+        {"closed",     "failure", REPORT_FAILURE,     true,  REPORT_CANCEL_REFUSED, false},
+        {"proceeding", "none",    REPORT_PROGRESS,    false, REPORT_NOTE,           false},
+        {"proceeding", "success", REPORT_PROGRESS,    false, REPORT_NOTE,           false},
+        {"proceeding", "failure", REPORT_PROGRESS,    false, REPORT_NOTE,           false},
+        {"scheduled",  "none",    REPORT_PROGRESS,    false, REPORT_NOTE,           false},
+        {"scheduled",  "success", REPORT_PROGRESS,    false, REPORT_NOTE,           false},
+        {"scheduled",  "failure", REPORT_PROGRESS,    false, REPORT_NOTE,           false},
+        {"resumed",    "none",    REPORT_PROGRESS,    false, REPORT_NOTE,           false},
+        {"resumed",    "success", REPORT_PROGRESS,    false, REPORT_NOTE,           false},
+        {"resumed",    "failure", REPORT_PROGRESS,    false, REPORT_NOTE,           false},
+        {"download",   "none",    REPORT_DOWNLOADING, false, REPORT_NOTE,           false},
+        {"download",   "success", REPORT_DOWNLOADING, false, REPORT_NOTE,           false},
+        {"download",   "failure", REPORT_DOWNLOADING, false, REPORT_NOTE,           false},
+        {"downloaded", "none",    REPORT_DOWNLOADED,  false, REPORT_NOTE,           false},
+        {"downloaded", "success", REPORT_DOWNLOADED,  false, REPORT_NOTE,           false},
+        {"downloaded", "failure", REPORT_DOWNLOADED,  false, REPORT_NOTE,           false},
+        {"rejected",   "none",    REPORT_REJECTED,    false, REPORT_CANCEL_REFUSED, false},
+        {"rejected",   "success", REPORT_REJECTED,    false, REPORT_CANCEL_REFUSED, false},
+        {"rejected",   "failure", REPORT_REJECTED,    false, REPORT_CANCEL_REFUSED, false},
+        {"canceled",   "none",    REPORT_NOTE,        false, REPORT_NOTE,           false},
+        {"canceled",   "success", REPORT_NOTE,        false, REPORT_NOTE,           false},
+        {"canceled",   "failure", REPORT_NOTE,        false, REPORT_NOTE,           false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct ddi_feedback feedback = message(rows[i].execution, rows[i].finished);
+        struct report report;
+        ddi_report(&feedback, false, &report);
+        assert_int_equal(report.kind, rows[i].kind);
+        assert_int_equal(report.is_final, rows[i].is_final);
+        ddi_cancel_report(&feedback, &report);
+        assert_int_equal(report.kind, rows[i].cancel_kind);
+        assert_int_equal(report.is_final, rows[i].is_cancel_final);
+    }
+}
+
+static void a_device_that_gives_up_while_cancelled_has_acknowledged(void **state)
+{
+    struct ddi_feedback feedback = message("canceled", "success");
+    struct report report;
+
+    (void)state;
+    ddi_report(&feedback, true, &report);
+    assert_int_equal(report.kind, REPORT_CANCELLED);
+    assert_true(report.is_final);
+}
+
+static void a_skipped_update_is_no_success(void **state)
+{
+    struct ddi_feedback feedback =
+        feedback_of("{\"status\":{\"execution\":\"closed\",\"result\":{\"finished\":\"success\"},"
+                    "\"details\":[\"Skipped Update.\"]}}");
+    struct report report;
+
+    (void)state;
+    ddi_report(&feedback, false, &report);
+    assert_int_equal(report.kind, REPORT_NOTE);
+    assert_false(report.is_final);
+}
+
+static void old_members_in_any_type_do_no_harm(void **state)
+{
+    static const char *const messages[] = {
+        "{\"id\":1,\"time\":\"20261120T080020\",\"status\":{\"result\":{\"progress\":{\"cnt\":0,"
+        "\"of\":0},"
+        "\"finished\":\"none\"},\"execution\":\"proceeding\",\"details\":[\"a\"]}}",
+        "{\"id\":\"1\",\"status\":{\"result\":{\"finished\":\"none\"},\"execution\":\"proceeding\","
+        "\"details\":[\"a\"]}}",
+        "{\"id\":\"\",\"timestamp\":null,\"status\":{\"result\":{\"finished\":\"none\","
+        "\"progress\":5},"
+        "\"execution\":\"proceeding\",\"code\":\"x\",\"details\":\"a\"}}",
+        "{\"status\":{\"result\":{\"finished\":\"none\"},\"execution\":\"proceeding\","
+        "\"details\":[1,null,\"a\",{}]}}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(messages); i++)
+        assert_int_equal(feedback_of(messages[i]).execution, DDI_PROCEEDING);
+}
+
+static void what_must_be_there_is_demanded(void **state)
+{
+    static const char *const messages[] = {
+        "{}",
+        "[]",
+        "{\"status\":5}",
+        "{\"status\":{}}",
+        "{\"status\":{\"execution\":\"closed\"}}",
+        "{\"status\":{\"execution\":\"closed\",\"result\":{}}}",
+        "{\"status\":{\"execution\":\"closed\",\"result\":{\"finished\":\"maybe\"}}}",
+        "{\"status\":{\"execution\":\"CLOSED\",\"result\":{\"finished\":\"none\"}}}",
+        "{\"status\":{\"execution\":7,\"result\":{\"finished\":\"none\"}}}",
+    };
+    struct ddi_feedback feedback;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(messages); i++) {
+        json_auto_t *json = parse(messages[i]);
+        struct error err = {0};
+        assert_int_equal(ddi_feedback_from_json(json, &feedback, &err), -1);
+        assert_int_equal(problem_status(err.problem), 400);
+    }
+}
+
+static void messages_are_equal_by_what_they_tell_not_by_when(void **state)
+{
+    static const char form[] =
+        "{\"id\":%s,\"time\":\"%s\",\"status\":{\"execution\":\"closed\",\"result\":{\"finished\":"
+        "\"success\",\"progress\":{\"cnt\":%d,\"of\":3}},\"details\":[\"%s\"]}}";
+    char text[512];
+
+    (void)state;
+    snprintf(text, sizeof text, form, "1", "t1", 1, "x");
+    struct ddi_feedback first = feedback_of(text);
+    snprintf(text, sizeof text, form, "\"1\"", "t2", 1, "x");
+    struct ddi_feedback again = feedback_of(text);
+    snprintf(text, sizeof text, form, "1", "t1", 2, "x");
+    struct ddi_feedback further = feedback_of(text);
+    snprintf(text, sizeof text, form, "1", "t1", 1, "y");
+    struct ddi_feedback other = feedback_of(text);
+    assert_memory_equal(first.hash, again.hash, sizeof first.hash);
+    assert_memory_not_equal(first.hash, further.hash, sizeof first.hash);
+    assert_memory_not_equal(first.hash, other.hash, sizeof first.hash);
+}
+
+static void long_details_are_cut_between_characters(void **state)
+{
+    json_auto_t *json =
+        parse("{\"status\":{\"execution\":\"proceeding\",\"result\":{\"finished\":\"none\"},"
+              "\"details\":[]}}");
+    json_t *details = json_object_get(json_object_get(json, "status"), "details");
+    char line[1001];
+    struct ddi_feedback feedback;
+    struct error err;
+
+    (void)state;
+    for (size_t i = 0; i + 1 < sizeof line; i += 2)
+        memcpy(line + i, "\xc3\xbc", 2);
+    line[1000] = '\0';
+    for (int i = 0; i < 48; i++)
+        json_array_append_new(details, json_string(line));
+    assert_int_equal(ddi_feedback_from_json(json, &feedback, &err), 0);
+    assert_in_range(strlen(feedback.detail), DDI_DETAIL_SIZE - 3, DDI_DETAIL_SIZE - 1);
+    assert_true(utf8_ok(feedback.detail, strlen(feedback.detail)));
+}
+
+/* -- attributes -- */
+
+static enum problem attributes_of(const char *text, struct ddi_attributes *ret)
+{
+    json_t *json = parse(text);
+    struct error err = {0};
+    int failed = ddi_attributes_from_json(json, 16, ret, &err);
+
+    json_decref(json);
+    assert_int_equal(failed, err.problem ? -1 : 0);
+    return err.problem;
+}
+
+static void attributes_are_merged_unless_told_otherwise(void **state)
+{
+    struct ddi_attributes attributes;
+
+    (void)state;
+    assert_int_equal(attributes_of("{\"data\":{\"a\":\"b\"}}", &attributes), PROBLEM_NONE);
+    assert_int_equal(attributes.mode, DDI_MERGE);
+    assert_int_equal(attributes_of("{\"mode\":null,\"data\":{\"a\":\"b\"}}", &attributes),
+                     PROBLEM_NONE);
+    assert_int_equal(attributes.mode, DDI_MERGE);
+    assert_int_equal(attributes_of("{\"mode\":\"replace\",\"data\":{\"a\":null}}", &attributes), 0);
+    assert_int_equal(attributes.mode, DDI_REPLACE);
+    assert_int_equal(attributes_of("{\"mode\":\"remove\",\"data\":{\"a\":5}}", &attributes),
+                     PROBLEM_NONE);
+    assert_int_equal(attributes.mode, DDI_REMOVE);
+}
+
+static void attributes_must_be_short_printable_ascii(void **state)
+{
+    static const char *const bodies[] = {
+        "{}",
+        "{\"data\":{}}",
+        "{\"data\":[]}",
+        "{\"data\":{\"\":\"b\"}}",
+        "{\"data\":{\"a\":5}}",
+        "{\"data\":{\"a\":\"\\u00fc\"}}",
+        "{\"data\":{\"\\u00fc\":\"a\"}}",
+        "{\"data\":{\"a\":\"\\n\"}}",
+        "{\"data\":{\"12345678901234567\":\"a\"}}",
+        "{\"data\":{\"a\":\"12345678901234567\"}}",
+        "{\"mode\":\"Merge\",\"data\":{\"a\":\"b\"}}",
+        "{\"mode\":1,\"data\":{\"a\":\"b\"}}",
+    };
+    struct ddi_attributes attributes;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(bodies); i++)
+        assert_int_equal(attributes_of(bodies[i], &attributes), PROBLEM_BAD_FIELD);
+    assert_int_equal(
+        attributes_of("{\"data\":{\"1234567890123456\":\"1234567890 ~}|/\"}}", &attributes), 0);
+}
+
+static void reserved_attributes_are_evidence_when_they_can_be_right(void **state)
+{
+    struct config config = {
+        .device_version_attribute = "v",
+        .device_boot_id_attribute = "b",
+        .device_uptime_attribute = "u",
+        .device_floor_attribute = "",
+    };
+    json_auto_t *good = parse("{\"v\":\"1.2\",\"b\":\"boot-1\",\"u\":\"600\",\"\":\"9\"}");
+    json_auto_t *bad = parse("{\"v\":\"1 2\",\"u\":\"-5\"}");
+    struct evidence evidence;
+
+    (void)state;
+    ddi_evidence(&config, good, &evidence);
+    assert_string_equal(evidence.version, "1.2");
+    assert_string_equal(evidence.boot_id, "boot-1");
+    assert_int_equal(evidence.uptime, 600);
+    assert_int_equal(evidence.floor, -1);
+    ddi_evidence(&config, bad, &evidence);
+    assert_null(evidence.version);
+    assert_null(evidence.boot_id);
+    assert_int_equal(evidence.uptime, -1);
+}
+
+/* -- errors -- */
+
+static void errors_on_ddi_paths_have_the_shape_clients_log(void **state)
+{
+    CLEANUP(text_clear) struct text text = {0};
+    struct error err = {.problem = PROBLEM_GONE, .detail = "the \"action\" is over"};
+
+    (void)state;
+    assert_string_equal(ddi_write_error("/DEFAULT/controller/v1/d1/x", &err, &text),
+                        "application/json");
+    text_append_bytes(&text, "", 1);
+    json_auto_t *json = parse(text.at);
+    assert_string_equal(json_string_value(json_object_get(json, "message")),
+                        "the \"action\" is over");
+    assert_non_null(json_object_get(json, "exceptionClass"));
+    assert_non_null(json_object_get(json, "errorCode"));
+}
+
+static void a_401_has_no_body_and_other_paths_keep_their_own_shape(void **state)
+{
+    CLEANUP(text_clear) struct text text = {0};
+    struct error err = {.problem = PROBLEM_UNAUTHENTICATED};
+
+    (void)state;
+    assert_non_null(ddi_write_error("/DEFAULT/controller/v1/d1", &err, &text));
+    assert_int_equal(text.length, 0);
+    assert_null(ddi_write_error("/v1/device/update", &err, &text));
+    assert_null(ddi_write_error("/controller/v1/x", &err, &text));
+    assert_null(ddi_write_error("", &err, &text));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sleep_is_always_eight_characters_below_a_day),
+        cmocka_unit_test(sleeps_are_spread_over_both_sides_of_the_interval),
+        cmocka_unit_test(a_sleep_keeps_to_its_limits),
+        cmocka_unit_test(the_hash_of_a_link_follows_what_it_leads_to),
+        cmocka_unit_test(parts_bear_the_names_clients_know),
+        cmocka_unit_test(every_pair_of_execution_and_result_has_its_meaning),
+        cmocka_unit_test(a_device_that_gives_up_while_cancelled_has_acknowledged),
+        cmocka_unit_test(a_skipped_update_is_no_success),
+        cmocka_unit_test(old_members_in_any_type_do_no_harm),
+        cmocka_unit_test(what_must_be_there_is_demanded),
+        cmocka_unit_test(messages_are_equal_by_what_they_tell_not_by_when),
+        cmocka_unit_test(long_details_are_cut_between_characters),
+        cmocka_unit_test(attributes_are_merged_unless_told_otherwise),
+        cmocka_unit_test(attributes_must_be_short_printable_ascii),
+        cmocka_unit_test(reserved_attributes_are_evidence_when_they_can_be_right),
+        cmocka_unit_test(errors_on_ddi_paths_have_the_shape_clients_log),
+        cmocka_unit_test(a_401_has_no_body_and_other_paths_keep_their_own_shape),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
