@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service.h"
+
+#include "api/app.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "tls/socket.h"
+#include "trust/apply.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+
+#define OPERATOR_THREADS 1
+#define THREADS_MOST 8
+
+struct service {
+    struct app app;
+    pthread_mutex_t reloading; /* guards against two reloads at once: signal and REST */
+};
+
+static unsigned device_threads(const struct config *config)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (config->server_workers)
+        return (unsigned)config->server_workers;
+    return processors < 1 ? 1 : processors > THREADS_MOST ? THREADS_MOST : (unsigned)processors;
+}
+
+/* systemd's sockets carry names (FileDescriptorName=device|operator); -1: bind ourselves. */
+static int inherited_socket(const char *name)
+{
+    char **names = NULL;
+    int found = -1, count = sd_listen_fds_with_names(0, &names);
+
+    for (int i = 0; i < count; i++) {
+        if (strcmp(names[i], name) == 0)
+            found = SD_LISTEN_FDS_START + i;
+        free(names[i]);
+    }
+    free(names);
+    return found;
+}
+
+static int start_store(struct service *service, struct error *err)
+{
+    struct app *app = &service->app;
+    const struct config *config = app->config;
+    CLEANUP(free_string) char *path = NULL;
+
+    if (asprintf(&path, "%s/otad.db", config->server_state) < 0) {
+        path = NULL;
+        return fail_internal(err, "no memory");
+    }
+    struct store_options options = {
+        .path = path,
+        .queue_max = config->store_queue_max,
+        .cache_bytes = config->store_cache,
+        .is_fatal_on_sync_failure = true,
+    };
+    struct blob_options blobs = {
+        .state_folder = config->server_state,
+        .space_reserve = config->upload_space_reserve,
+        .scrub_interval = config->delivery_scrub_interval,
+        .on_broken = api_blob_broken,
+        .arg = app,
+    };
+    if (store_open(&options, &app->store, err) || trust_check_store(app->store, err) ||
+        blob_store_open(&blobs, &app->blobs, err) ||
+        seen_start(app->store, config->store_seen_flush, config->store_seen_max, &app->seen, err))
+        return -1;
+    return campaigns_open(app->store, config, &app->campaigns, err);
+}
+
+static int start_side(struct service *service, enum tls_audience audience, struct error *err)
+{
+    struct app *app = &service->app;
+    bool is_device = audience == TLS_DEVICES;
+    unsigned threads = is_device ? device_threads(app->config) : OPERATOR_THREADS;
+    struct http_server **server = is_device ? &app->device_server : &app->operator_server;
+    struct tls_listener **listener = is_device ? &app->device_listener : &app->operator_listener;
+    struct http_server_options http = {
+        .name = is_device ? "device" : "operator",
+        .config = app->config,
+        .threads = threads,
+        .routes = is_device ? device_routes : operator_routes,
+        .hooks = api_hooks(app, is_device ? AUDIENCE_DEVICE : AUDIENCE_OPERATOR),
+        .redirect_root = !is_device,
+        .body_max = is_device ? app->config->device_body_max : 0,
+        .strict_transport = !is_device,
+    };
+
+    if (http_server_start(&http, server, err))
+        return -1;
+    struct tls_listener_options tls = {
+        .audience = audience,
+        .config = app->config,
+        .threads = threads,
+        .inherited_fd = inherited_socket(http.name),
+        .port = -1,
+        .on_connection = http_server_add,
+        .arg = *server,
+    };
+    return tls_listener_start(&tls, listener, err);
+}
+
+static int reload(struct app *app, struct error *err)
+{
+    struct service *service = (struct service *)((char *)app - offsetof(struct service, app));
+
+    pthread_mutex_lock(&service->reloading);
+    int failed = tls_listener_reload(app->device_listener, err) ||
+                 tls_listener_reload(app->operator_listener, err);
+    pthread_mutex_unlock(&service->reloading);
+    if (failed)
+        log_error("server.reload_failed", CAUSE(err));
+    else
+        log_info("server.reloaded", NUMBER("at", clock_wall()));
+    return failed ? -1 : 0;
+}
+
+static void set_socket_deadlines(const struct config *config)
+{
+    secure_socket_set_deadlines(&(struct socket_deadlines){
+        .header_timeout_ms = config->http_header_timeout * 1000,
+        .idle_timeout_ms = config->http_idle_timeout * 1000,
+        .body_rate_min = config->http_body_rate_min,
+        .reply_rate_min = config->http_reply_rate_min,
+    });
+}
+
+int service_start(const struct config *config, struct service **ret, struct error *err)
+{
+    CLEANUP(service_stop) struct service *service = calloc(1, sizeof *service);
+
+    if (!service)
+        return fail_internal(err, "no memory");
+    pthread_mutex_init(&service->reloading, NULL);
+    service->app.config = config;
+    service->app.started_at = clock_wall();
+    service->app.version = OTAD_VERSION;
+    service->app.reload = reload;
+    set_socket_deadlines(config);
+    if (start_store(service, err) || start_side(service, TLS_DEVICES, err) ||
+        start_side(service, TLS_OPERATORS, err) ||
+        campaigns_start_ticker(service->app.campaigns, api_sever_transfers, &service->app, err))
+        return -1;
+    *ret = MOVE(service);
+    return 0;
+}
+
+static int write_ports(const struct app *app, struct error *err)
+{
+    CLEANUP(free_string) char *path = NULL, *fresh = NULL;
+    CLEANUP(close_file) FILE *file = NULL;
+
+    if (asprintf(&path, "%s/ports.json", app->config->server_state) < 0 ||
+        asprintf(&fresh, "%s/ports.json.new", app->config->server_state) < 0)
+        return fail_internal(err, "no memory");
+    file = fopen(fresh, "w");
+    if (!file)
+        return fail_internal(err, "write %s: %m", fresh);
+    fprintf(file, "{\"device\":%d,\"operator\":%d}\n", tls_listener_port(app->device_listener),
+            tls_listener_port(app->operator_listener));
+    if (fclose(MOVE(file)) || rename(fresh, path))
+        return fail_internal(err, "write %s: %m", path);
+    return 0;
+}
+
+int service_tell_ready(struct service *service, struct error *err)
+{
+    int device = tls_listener_port(service->app.device_listener);
+    int operator= tls_listener_port(service->app.operator_listener);
+
+    if (write_ports(&service->app, err))
+        return -1;
+    log_info("server.ready", NUMBER("device_port", device), NUMBER("operator_port", operator),
+             TEXT("version", OTAD_VERSION));
+    sd_notifyf(0, "READY=1\nSTATUS=devices on port %d, operators on port %d", device, operator);
+    return 0;
+}
+
+void service_reload(struct service *service)
+{
+    struct error err = {0};
+
+    (void)reload(&service->app, &err); /* logged there */
+}
+
+int64_t service_watchdog_ms(void)
+{
+    uint64_t interval_us = 0;
+
+    if (sd_watchdog_enabled(0, &interval_us) <= 0)
+        return 0;
+    return (int64_t)(interval_us / 2000);
+}
+
+static int nothing(struct tx *tx, void *arg, struct error *err)
+{
+    (void)arg;
+    return tx_commit(tx, err);
+}
+
+void service_tell_watchdog(struct service *service)
+{
+    struct error err = {0};
+
+    if (store_write(service->app.store, nothing, NULL, &err) == 0)
+        sd_notify(0, "WATCHDOG=1");
+    else
+        log_error("server.writer_fails", CAUSE(&err));
+}
+
+void service_drain(struct service *service, int64_t timeout_ms)
+{
+    struct app *app = &service->app;
+
+    sd_notify(0, "STOPPING=1");
+    tls_listener_stop(&app->device_listener);
+    tls_listener_stop(&app->operator_listener);
+    http_server_drain(app->device_server, timeout_ms);
+    http_server_drain(app->operator_server, timeout_ms);
+}
+
+void service_stop(struct service **service)
+{
+    if (!*service)
+        return;
+    struct app *app = &(*service)->app;
+
+    if (app->campaigns)
+        campaigns_stop_ticker(app->campaigns);
+    if (app->device_listener)
+        tls_listener_stop(&app->device_listener);
+    if (app->operator_listener)
+        tls_listener_stop(&app->operator_listener);
+    if (app->device_server)
+        http_server_stop(&app->device_server);
+    if (app->operator_server)
+        http_server_stop(&app->operator_server);
+    if (app->campaigns)
+        campaigns_close(&app->campaigns);
+    if (app->seen)
+        seen_stop(&app->seen);
+    if (app->blobs)
+        blob_store_close(&app->blobs);
+    if (app->store)
+        store_close(&app->store);
+    pthread_mutex_destroy(&(*service)->reloading);
+    free(*service);
+    *service = NULL;
+}
+
+void service_awaited_signals(sigset_t *ret)
+{
+    sigemptyset(ret);
+    sigaddset(ret, SIGTERM);
+    sigaddset(ret, SIGINT);
+    sigaddset(ret, SIGHUP);
+}
