@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* otactl release …: from an image to something devices may install. The server builds the product's
+ * next role file, people sign it with keys the server never sees, and publishing it makes the
+ * release. */
+#include "cli/verbs.h"
+
+#include "cli/files.h"
+#include "cli/http.h"
+#include "cli/output.h"
+#include "trust/key.h"
+#include "trust/sign.h"
+
+#include <libgen.h>
+#include <string.h>
+
+#define SIGNATURE_FILE_MAX 4096
+
+/* -- looking -- */
+
+static const struct column list_columns[] = {
+    {"RELEASE",   "id",               AS_TEXT  },
+    {"STATE",     "state",            AS_TEXT  },
+    {"SEVERITY",  "severity",         AS_TEXT  },
+    {"SECURITY",  "security_version", AS_NUMBER},
+    {"FLOOR",     "security_floor",   AS_NUMBER},
+    {"DEVICES",   "devices",          AS_NUMBER},
+    {"PUBLISHED", "published_at",     AS_AGO   },
+};
+
+static const struct column show_columns[] = {
+    {"Release",          "id",               AS_TEXT  },
+    {"State",            "state",            AS_TEXT  },
+    {"Severity",         "severity",         AS_TEXT  },
+    {"Security version", "security_version", AS_NUMBER},
+    {"Security floor",   "security_floor",   AS_NUMBER},
+    {"Counter",          "release_counter",  AS_NUMBER},
+    {"Published",        "published_at",     AS_TIME  },
+    {"Devices on it",    "devices",          AS_NUMBER},
+};
+
+static const struct column target_columns[] = {
+    {"FILE",      "file",         AS_TEXT },
+    {"COMPONENT", "component",    AS_TEXT },
+    {"SIZE",      "size",         AS_BYTES},
+    {"SHA-256",   "sha256",       AS_SHORT},
+    {"HARDWARE",  "hardware_ids", AS_LIST },
+};
+
+static int release_list(struct cli *cli)
+{
+    static const struct listing listing = {COLUMNS(list_columns), "No releases yet.", "after"};
+    struct text path = {0};
+
+    text_append(&path, "/releases");
+    http_query(&path, "product", option(cli, "product"));
+    http_query(&path, "state", option(cli, "state"));
+    CLEANUP(free_string) char *address = text_take(&path);
+    return print_list(cli, address, &listing);
+}
+
+static int release_show(struct cli *cli)
+{
+    CLEANUP(free_string) char *path = http_path("/releases/%s", operand(cli, 0));
+    json_auto_t *release = NULL;
+
+    if (http_json(cli, "GET", path, NULL, &release))
+        return -1;
+    if (wants_json(cli))
+        return print_json(release);
+    print_fields(release, COLUMNS(show_columns));
+    say("\n");
+    print_table(json_object_get(release, "targets"), COLUMNS(target_columns), "No targets.");
+    return 0;
+}
+
+/* -- creating -- */
+
+static json_t *repeated_option(const struct cli *cli, const char *name)
+{
+    json_t *list = json_array();
+    const char *value;
+
+    for (size_t n = 0; (value = option_at(cli, name, n)); n++)
+        json_array_append_new(list, json_string(value));
+    return list;
+}
+
+static int set_number(struct cli *cli, json_t *body, const char *name, const char *member,
+                      int64_t most)
+{
+    int64_t number;
+
+    if (option_number(cli, name, 0, most, -1, &number))
+        return -1;
+    if (number >= 0)
+        json_object_set_new(body, member, json_integer(number));
+    return 0;
+}
+
+static int describe(struct cli *cli, const char *sha256, json_t **ret)
+{
+    CLEANUP(free_string) char *path = strdup(option(cli, "file"));
+    const char *component = option(cli, "component");
+    json_auto_t *body = json_pack(
+        "{ss ss ss ss ss so ss* ss*}", "product", operand(cli, 0), "version", operand(cli, 1),
+        "component", component ? component : "app", "file", path ? basename(path) : "", "artifact",
+        sha256, "hardware_ids", repeated_option(cli, "hardware"), "severity",
+        option(cli, "severity"), "plain_sha256", option(cli, "plain-sha256"));
+
+    if (!body)
+        return refuse(cli, ENDS_MISUSED, "out of memory, or text that is not UTF-8");
+    if (has_option(cli, "notes"))
+        json_object_set_new(body, "notes",
+                            json_pack("{ss ss}", "lang", "en", "text", option(cli, "notes")));
+    if (has_option(cli, "advisory"))
+        json_object_set_new(body, "advisories", repeated_option(cli, "advisory"));
+    if (set_number(cli, body, "security-version", "security_version", INT32_MAX) ||
+        set_number(cli, body, "security-floor", "security_floor", INT32_MAX) ||
+        set_number(cli, body, "expires-days", "expires_days", 3650))
+        return -1;
+    *ret = MOVE(body);
+    return 0;
+}
+
+static int create_draft(struct cli *cli, json_t **ret)
+{
+    const char *file;
+    json_auto_t *artifact = NULL, *body = NULL;
+
+    if (option_needed(cli, "file", &file))
+        return -1;
+    if (!has_option(cli, "hardware")) {
+        refuse(cli, ENDS_MISUSED, "--hardware is missing: which hardware may run this?");
+        advise(cli, "it is signed with the release; devices with another one refuse it");
+        return -1;
+    }
+    if (trust_ensure(cli) || upload_file(cli, file, option(cli, "encoding"), &artifact) ||
+        describe(cli, member_text(artifact, "sha256", ""), &body))
+        return -1;
+    if (!http_json(cli, "POST", "/releases/draft", body, ret))
+        return 0;
+    if (was_refused_for(cli, "not-found"))
+        advise(cli, "a new product begins with: otactl product create %s", operand(cli, 0));
+    return -1;
+}
+
+static int print_published(struct cli *cli, const json_t *published)
+{
+    const json_t *releases = json_object_get(published, "releases");
+    size_t i;
+    json_t *release;
+
+    if (wants_json(cli))
+        return print_json(published);
+    say("%s version %lld is published\n", member_text(published, "role", "?"),
+        (long long)member_number(published, "version"));
+    json_array_foreach(releases, i, release)
+    {
+        const char *id = json_string_value(release);
+        say("release %s; next: otactl campaign create %s --target FILTER\n", id ? id : "?",
+            id ? id : "?");
+    }
+    return 0;
+}
+
+/* --key and --publish do at once what else takes a command each: for laboratories. */
+static int release_create(struct cli *cli)
+{
+    json_auto_t *draft = NULL, *published = NULL;
+    const char *key;
+
+    if (create_draft(cli, &draft))
+        return -1;
+    CLEANUP(free_string) char *id = strdup(member_text(draft, "id", ""));
+    for (size_t n = 0; (key = option_at(cli, "key", n)); n++) {
+        json_decref(draft);
+        draft = NULL;
+        if (draft_sign(cli, id, key, &draft))
+            return -1;
+    }
+    if (has_option(cli, "publish"))
+        return draft_publish(cli, id, &published) ? -1 : print_published(cli, published);
+    if (wants_json(cli))
+        return print_json(draft);
+    draft_print(cli, draft);
+    return 0;
+}
+
+/* -- signing -- */
+
+static void print_commands(const char *id, const char *file)
+{
+    say("%s is what is signed. Look first:\n"
+        "\n"
+        "  otactl draft show %s\n"
+        "\n"
+        "then sign, by the kind of your key:\n"
+        "\n"
+        "  Ed25519   openssl pkeyutl -sign -rawin -inkey KEY.pem -in %s -out %s.sig\n"
+        "  P-256     openssl dgst -sha256 -sign KEY.pem -out %s.sig %s\n"
+        "  RSA       openssl dgst -sha256 -sign KEY.pem -sigopt rsa_padding_mode:pss \\\n"
+        "              -sigopt rsa_pss_saltlen:digest -out %s.sig %s\n"
+        "\n"
+        "and bring the signature back, with the public half of the key:\n"
+        "\n"
+        "  openssl pkey -in KEY.pem -pubout -out KEY.pub\n"
+        "  otactl release add-signature %s --public-key KEY.pub --sig %s.sig\n",
+        file, file, file, file, file, file, file, file, id, file);
+}
+
+static int release_payload(struct cli *cli)
+{
+    CLEANUP(text_clear) struct text payload = {0};
+    const char *file;
+
+    if (option_needed(cli, "output", &file) || draft_payload(cli, operand(cli, 0), &payload))
+        return -1;
+    if (!strcmp(file, "-")) {
+        fwrite(payload.at, 1, payload.length, stdout);
+        return 0;
+    }
+    if (file_create_text(cli, file, 0644, &payload))
+        return -1;
+    print_commands(operand(cli, 0), file);
+    return 0;
+}
+
+static int release_sign(struct cli *cli)
+{
+    CLEANUP(text_clear) struct text payload = {0};
+    json_auto_t *draft = NULL, *content = NULL;
+    const char *key;
+
+    if (option_needed(cli, "key", &key))
+        return -1;
+    if (!wants_json(cli)) {
+        if (draft_payload(cli, operand(cli, 0), &payload) || payload_read(cli, &payload, &content))
+            return -1;
+        payload_print(content);
+        say("\n");
+    }
+    for (size_t n = 0; (key = option_at(cli, "key", n)); n++) {
+        json_decref(draft);
+        draft = NULL;
+        if (draft_sign(cli, operand(cli, 0), key, &draft))
+            return -1;
+    }
+    if (wants_json(cli))
+        return print_json(draft);
+    draft_print(cli, draft);
+    return 0;
+}
+
+static int find_keyid(struct cli *cli, char ret[KEYID_SIZE])
+{
+    const char *keyid = option(cli, "keyid"), *path = option(cli, "public-key");
+    CLEANUP(text_clear) struct text pem = {0};
+    CLEANUP(key_free) struct key *key = NULL;
+    json_auto_t *object = NULL;
+    struct error err = {0};
+
+    if (!keyid == !path)
+        return refuse(cli, ENDS_MISUSED,
+                      "say whose signature it is: --keyid ID or --public-key FILE");
+    if (path) {
+        if (file_read(cli, path, SIGNATURE_FILE_MAX, &pem))
+            return -1;
+        if (sign_key_object(pem.at ? pem.at : "", &object, &err) || key_read(object, &key, &err))
+            return refuse_error(cli, &err);
+        memcpy(ret, key_id(key), KEYID_SIZE);
+        return 0;
+    }
+    uint8_t bytes[SHA256_SIZE];
+    if (!hex_to_bytes(keyid, bytes, sizeof bytes))
+        return refuse(cli, ENDS_MISUSED, "--keyid takes 64 hex digits");
+    memcpy(ret, keyid, KEYID_SIZE);
+    return 0;
+}
+
+/* The raw bytes openssl writes, or their hex. */
+static int read_signature(struct cli *cli, const char *path, struct text *ret_hex)
+{
+    CLEANUP(text_clear) struct text content = {0};
+
+    if (file_read(cli, path, SIGNATURE_FILE_MAX, &content))
+        return -1;
+    size_t digits = content.at ? strspn(content.at, "0123456789abcdef") : 0;
+    if (digits >= 128 && digits + 1 >= content.length)
+        text_append_bytes(ret_hex, content.at, digits);
+    else
+        text_hex(ret_hex, content.at, content.length);
+    return ret_hex->is_broken ? refuse(cli, ENDS_MISUSED, "out of memory") : 0;
+}
+
+static int release_add_signature(struct cli *cli)
+{
+    CLEANUP(free_string) char *path = http_path("/tuf/drafts/%s/signatures", operand(cli, 0));
+    CLEANUP(text_clear) struct text hex = {0};
+    json_auto_t *draft = NULL;
+    char keyid[KEYID_SIZE];
+    const char *file;
+
+    if (option_needed(cli, "sig", &file) || find_keyid(cli, keyid) ||
+        read_signature(cli, file, &hex) ||
+        http_post(cli, path, json_pack("{ss ss}", "keyid", keyid, "sig", hex.at), &draft))
+        return -1;
+    if (wants_json(cli))
+        return print_json(draft);
+    draft_print(cli, draft);
+    return 0;
+}
+
+static int release_publish(struct cli *cli)
+{
+    json_auto_t *published = NULL;
+
+    if (draft_publish(cli, operand(cli, 0), &published))
+        return -1;
+    return print_published(cli, published);
+}
+
+/* -- the verbs -- */
+
+static const struct option create_options[] = {
+    {"file",             "FILE",    "the image"                                          },
+    {"hardware",         "ID",      "hardware that may run it; repeatable"               },
+    {"component",        "NAME",    "the part of the device it is for (default app)"     },
+    {"security-version", "N",       "raise it when the release closes a hole"            },
+    {"security-floor",   "N",       "once it runs, nothing below this is taken any more" },
+    {"severity",         "WORD",    "security, bugfix or feature (default)"              },
+    {"notes",            "TEXT",    "what users should know"                             },
+    {"advisory",         "ID",      "CVE-… it fixes; repeatable"                       },
+    {"encoding",         "FORM",    "aes128gcm for an encrypted image (default identity)"},
+    {"plain-sha256",     "HEX",     "of an encrypted image: the hash of what is inside"  },
+    {"expires-days",     "N",       "how long the product's file is valid"               },
+    {"key",              "KEY.pem", "sign at once with this private key; repeatable"     },
+    {"publish",          NULL,      "publish at once"                                    },
+};
+static const struct option list_options[] = {
+    {"product", "PRODUCT", "only this product"                       },
+    {"state",   "STATE",   "only published, withdrawn or quarantined"},
+    LIST_OPTIONS,
+};
+static const struct option payload_options[] = {
+    {"output", "FILE", "where to write it; - for standard output (also -o)"},
+};
+static const struct option sign_options[] = {
+    {"key", "KEY.pem", "your private key; it stays on this machine; repeatable"},
+};
+static const struct option signature_options[] = {
+    {"public-key", "FILE", "the public half of the key that signed, PEM"  },
+    {"keyid",      "ID",   "or its id, 64 hex digits"                     },
+    {"sig",        "FILE", "the signature as openssl wrote it, or its hex"},
+};
+
+/* clang-format off */
+static const struct verb verbs[] = {
+    {"create", "PRODUCT VERSION", "upload an image and draft a release of it",
+     "What comes out is a draft: it counts when enough of the product's keys have signed it.\n"
+     "\n"
+     "$ otactl release create demo 1.0 --file app.bin --hardware gw2\n"
+     "$ otactl release create demo 1.1 --file app.bin --hardware gw2 --security-version 2 \\\n"
+     "      --severity security --advisory CVE-2026-0001\n"
+     "$ otactl -C lab release create demo 1.2 --file app.bin --hardware gw2 \\\n"
+     "      --key lab/keys/demo-1.pem --key lab/keys/demo-2.pem --publish\n",
+     OPTIONS(create_options), release_create},
+    {"list", "", "what is published",
+     "$ otactl release list --product demo\n",
+     OPTIONS(list_options), release_list},
+    {"show", "RELEASE", "one release with its images",
+     "$ otactl release show demo:1.0\n",
+     NO_OPTIONS, release_show},
+    {"payload", "DRAFT", "what must be signed, for a machine without network",
+     "$ otactl release payload d-7 -o payload.bin\n",
+     OPTIONS(payload_options), release_payload},
+    {"sign", "DRAFT", "sign with a key on this machine; only the signature is sent",
+     "Prints what it is about to sign.\n"
+     "\n"
+     "$ otactl release sign d-7 --key lab/keys/demo-1.pem\n",
+     OPTIONS(sign_options), release_sign},
+    {"add-signature", "DRAFT", "bring back a signature made elsewhere",
+     "$ otactl release add-signature d-7 --public-key ada.pub --sig payload.bin.sig\n",
+     OPTIONS(signature_options), release_add_signature},
+    {"publish", "DRAFT", "make a signed draft count",
+     "$ otactl release publish d-7\n",
+     NO_OPTIONS, release_publish},
+};
+/* clang-format on */
+
+const struct group release_group = {"release", "from an image to something devices may install",
+                                    verbs, COUNT_OF(verbs)};
