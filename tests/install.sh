@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs the Debian packages that groups of make targets need:
+#   tests/install.sh build|check|demo|bench|fuzz|ktls ...
+# Says nothing and asks nobody when all is there. SWUpdate, which would bring a system service
+# along, is not installed but unpacked under build/swupdate.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages_of() {
+    case $1 in
+    build) echo gcc make libmicrohttpd-dev libsqlite3-dev libssl-dev libjansson-dev libinih-dev \
+        libcurl4-openssl-dev libsystemd-dev ;;
+    demo) echo openssl curl cpio ;;
+    check) echo libcmocka-dev python3-pytest clang-format-14 shellcheck mandoc openssl curl cpio \
+        sqlite3 ;;
+    bench) echo python3 openssl nginx-light ;;
+    fuzz) echo clang-14 libclang-rt-14-dev ;;
+    ktls) echo qemu-system-x86 busybox-static cpio kmod ;;
+    *) return 1 ;;
+    esac
+}
+
+die() {
+    printf 'install.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+is_installed() {
+    [ "$(dpkg-query -W -f='${Status}' "$1" 2>/dev/null)" = "install ok installed" ]
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo -n "$@" 2>/dev/null || sudo "$@"
+    else
+        die "these packages are missing and there is no sudo; as root: apt-get install ${missing[*]}"
+    fi
+}
+
+# Once per run: the lists may be older than the mirror's packages.
+refresh_lists() {
+    [ -z "${lists_are_fresh:-}" ] || return 0
+    as_root apt-get update -qq || die "apt-get update failed: is a Debian mirror reachable?"
+    lists_are_fresh=1
+}
+
+install_missing() {
+    missing=()
+    local name
+    for name in "$@"; do
+        is_installed "$name" || missing+=("$name")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    echo "installing ${missing[*]}"
+    refresh_lists
+    local log
+    log=$(mktemp)
+    if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+        --no-install-recommends "${missing[@]}" >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        rm -f "$log"
+        die "apt-get install ${missing[*]} failed"
+    fi
+    rm -f "$log"
+}
+
+# SWUpdate and what it links that is not here already, from Debian's packages, into
+# build/swupdate/root; build/swupdate/run PROGRAM ARGUMENT... starts a program of it.
+unpack_swupdate() {
+    local folder=build/swupdate wanted archive
+    [ ! -x $folder/run ] || return 0
+    apt-cache show swupdate >/dev/null 2>&1 || refresh_lists
+    wanted=$(apt-get install -s --no-install-recommends swupdate 2>/dev/null |
+        awk '/^Inst/ {print $2}') || true
+    if ! is_installed swupdate && [ -z "$wanted" ]; then
+        die "Debian's package swupdate is not to be had from the configured mirrors"
+    fi
+    echo "unpacking swupdate under $folder"
+    rm -rf $folder
+    mkdir -p $folder/packages $folder/root
+    # shellcheck disable=SC2086 # package names are words
+    (cd $folder/packages && [ -z "$wanted" ] ||
+        apt-get download -qq -o APT::Sandbox::User="$(id -un)" $wanted) ||
+        die "cannot download $wanted"
+    for archive in "$folder"/packages/*.deb; do
+        [ ! -e "$archive" ] || dpkg -x "$archive" $folder/root
+    done
+    write_runner $folder/run
+}
+
+write_runner() {
+    cat >"$1.new" <<'RUNNER'
+#!/bin/sh
+# Starts a program of the unpacked packages with the libraries that came with it.
+root=$(dirname "$(readlink -f "$0")")/root
+program=$1
+shift
+for folder in "$root"/usr/lib/*-linux-gnu* "$root"/lib/*-linux-gnu* "$root"/usr/lib; do
+    [ -d "$folder" ] && LD_LIBRARY_PATH=$folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+done
+export LD_LIBRARY_PATH
+[ ! -x "$root/usr/bin/$program" ] || exec "$root/usr/bin/$program" "$@"
+exec "$program" "$@"
+RUNNER
+    chmod +x "$1.new"
+    mv "$1.new" "$1"
+}
+
+command -v apt-get >/dev/null || die "this is not Debian; install by hand: $(for g in "$@"; do packages_of "$g"; done | xargs)"
+[ $# -gt 0 ] || die "which group? build check demo bench fuzz ktls"
+wanted_packages=()
+for group in "$@"; do
+    names=$(packages_of "$group") || die "no such group: $group"
+    # shellcheck disable=SC2206
+    wanted_packages+=($names)
+done
+install_missing "${wanted_packages[@]}"
+for group in "$@"; do
+    case $group in demo | check) unpack_swupdate ;; esac
+done
