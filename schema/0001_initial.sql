@@ -377,6 +377,8 @@ CREATE TABLE event (
 CREATE INDEX event_by_device ON event (device_row, row_id) WHERE device_row IS NOT NULL;
 CREATE INDEX event_by_campaign ON event (campaign_row, row_id) WHERE campaign_row IS NOT NULL;
 CREATE INDEX event_by_deployment ON event (deployment_row, row_id) WHERE deployment_row IS NOT NULL;
+CREATE INDEX event_by_message ON event (deployment_row, attempt, message_hash)
+    WHERE message_hash IS NOT NULL;
 
 CREATE TABLE audit (
     sequence   INTEGER PRIMARY KEY,

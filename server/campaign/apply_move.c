@@ -288,6 +288,9 @@ int deployment_move(struct tx *tx, struct campaigns *campaigns, struct deploymen
         deployment_outcome(from) == OUTCOME_FAILED && strcmp(deployment->counted_as, RETRYING) != 0;
 
     assert(deployment_may_move(from, to));
+    if (!deployment->is_open && /* the ticker comes too late for it */
+        transfers_add(tx, deployment, transfers_covered(campaigns, deployment->row_id), err))
+        return -1;
     if (recount(tx, deployment, counted_as(deployment, to), err))
         return -1;
     snprintf(deployment->state, sizeof deployment->state, "%s", deployment_state_name(to));

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#define OFFERS_STOPPED 500
 #define BUDGET "failure budget" /* how the brake's reason begins */
 
 static int write_audit(struct tx *tx, const struct campaign *campaign, const struct actor *actor,
@@ -261,6 +262,33 @@ static int resume(struct tx *tx, struct act *act, struct error *err)
     return move_campaign(tx, act, CAMPAIGN_RUNNING, "resumed", err);
 }
 
+/* Offers nobody took up end with the halt itself, as far as one transaction may take; the ticker
+ * ends the rest. */
+static int stop_offers(struct tx *tx, struct act *act, struct error *err)
+{
+    const struct campaign *campaign = &act->overview.campaign;
+    CLEANUP(free_memory) struct deployment *offers = calloc(OFFERS_STOPPED, sizeof *offers);
+    size_t count;
+
+    if (!offers)
+        return fail_internal(err, "memory for a batch");
+    if (deployments_since(tx, campaign->row_id, deployment_state_name(DEPLOYMENT_OFFERED),
+                          INT64_MAX, offers, OFFERS_STOPPED, &count, err))
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        if (deployment_stop(tx, act->campaigns, &offers[i], campaign->stops_transfers, &act->move,
+                            err))
+            return -1;
+    return 0;
+}
+
+static int abort_campaign(struct tx *tx, struct act *act, struct error *err)
+{
+    return move_campaign(tx, act, CAMPAIGN_ABORTED, "aborted", err) || stop_offers(tx, act, err)
+               ? -1
+               : 0;
+}
+
 static int cancel(struct tx *tx, struct act *act, struct error *err)
 {
     bool is_hard;
@@ -268,7 +296,9 @@ static int cancel(struct tx *tx, struct act *act, struct error *err)
     if (json_get_bool_or(act->arguments, "hard", false, &is_hard, err))
         return -1;
     act->overview.campaign.stops_transfers = is_hard;
-    return move_campaign(tx, act, CAMPAIGN_CANCELLED, "cancelled", err);
+    return move_campaign(tx, act, CAMPAIGN_CANCELLED, "cancelled", err) || stop_offers(tx, act, err)
+               ? -1
+               : 0;
 }
 
 static int perform(struct tx *tx, struct act *act, enum campaign_verb verb, struct error *err)
@@ -281,7 +311,7 @@ static int perform(struct tx *tx, struct act *act, enum campaign_verb verb, stru
     case CAMPAIGN_RESUME:
         return resume(tx, act, err);
     case CAMPAIGN_ABORT:
-        return move_campaign(tx, act, CAMPAIGN_ABORTED, "aborted", err);
+        return abort_campaign(tx, act, err);
     case CAMPAIGN_CANCEL:
         return cancel(tx, act, err);
     }

@@ -139,7 +139,8 @@ static int plan_retry(struct tx *tx, struct hearing *h, enum failure failure, st
     return 0;
 }
 
-/* Our own doing: the device was cut off while the campaign stood, or stops as it was told to. */
+/* Our own doing: the device was cut off when its campaign was halted, or stops as it was told to.
+ */
 static int take_interruption(struct tx *tx, struct hearing *h, enum failure failure, bool *ret,
                              struct error *err)
 {
@@ -152,13 +153,15 @@ static int take_interruption(struct tx *tx, struct hearing *h, enum failure fail
         return 0;
     if (campaign_need(tx, h->deployment->campaign_row, &campaign, err))
         return -1;
-    if (!is_cancelling && campaign_state_in(&campaign) != CAMPAIGN_PAUSED)
+    enum campaign_state state = campaign_state_in(&campaign);
+    bool is_over = is_cancelling || campaign_is_over(state);
+    if (!is_over && state != CAMPAIGN_PAUSED)
         return 0;
     *ret = true;
     close_with_final(h);
     h->move.cause = "server";
     h->move.detail = "interrupted_by_server";
-    return move_to(tx, h, is_cancelling ? DEPLOYMENT_CANCELLED : DEPLOYMENT_WITHDRAWN, err);
+    return move_to(tx, h, is_over ? DEPLOYMENT_CANCELLED : DEPLOYMENT_WITHDRAWN, err);
 }
 
 static int take_failure(struct tx *tx, struct hearing *h, struct error *err)

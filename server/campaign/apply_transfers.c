@@ -138,8 +138,9 @@ void campaign_note_transfer(struct campaigns *campaigns, int64_t deployment_row,
     pthread_mutex_unlock(&transfers->lock);
 }
 
-static int64_t covered_in_memory(struct transfers *transfers, int64_t deployment_row)
+int64_t transfers_covered(struct campaigns *campaigns, int64_t deployment_row)
 {
+    struct transfers *transfers = campaigns->transfers;
     int64_t covered = 0;
 
     pthread_mutex_lock(&transfers->lock);
@@ -152,7 +153,7 @@ static int64_t covered_in_memory(struct transfers *transfers, int64_t deployment
 
 int64_t campaign_bytes_served(struct campaigns *campaigns, int64_t deployment_row)
 {
-    int64_t covered = covered_in_memory(campaigns->transfers, deployment_row);
+    int64_t covered = transfers_covered(campaigns, deployment_row);
     struct deployment deployment;
     struct error err;
     CLEANUP(tx_end) struct tx tx = {0};
@@ -296,36 +297,54 @@ static void believe_resumed(struct batch *batch, const struct served *served,
                                served->resumed_size);
 }
 
+int transfers_add(struct tx *tx, struct deployment *deployment, int64_t covered, struct error *err)
+{
+    int64_t more = covered - deployment->bytes_served;
+
+    if (more <= 0)
+        return 0;
+    deployment->bytes_served = covered;
+    return campaign_add_bytes(tx, deployment->campaign_row, more, err);
+}
+
+/* Moves it on as far as what was sent tells. */
+static int advance(struct tx *tx, struct batch *batch, const struct served *served,
+                   struct deployment *deployment, struct error *err)
+{
+    const struct plan *plan = snapshot_find(batch->snapshot, deployment->campaign_row);
+    bool is_all;
+
+    if (!plan) /* just created: the next note finds it */
+        return deployment_save(tx, deployment, NULL, err);
+    const struct move move = {.now = batch->now, .tenant_row = plan->tenant_row, .cause = "server"};
+    if (has_all(tx, plan, deployment->device_row, served, &is_all, err))
+        return -1;
+    enum deployment_state to = is_all ? DEPLOYMENT_DOWNLOADED : DEPLOYMENT_DOWNLOADING;
+    if (deployment_may_move(deployment_state_in(deployment), to))
+        return deployment_move(tx, batch->campaigns, deployment, to, &move, err);
+    return deployment_save(tx, deployment, NULL, err);
+}
+
+/* What comes in after a deployment was closed still counts as served. */
 static int write_served(struct tx *tx, struct batch *batch, const struct served *served,
                         struct error *err)
 {
     struct deployment deployment;
-    bool is_all = false;
     enum step step = deployment_by_row(tx, served->deployment_row, &deployment, err);
 
     if (step == STEP_FAILED)
         return -1;
-    if (step == STEP_DONE || !deployment.is_open) {
-        transfers_forget(batch->campaigns, served->deployment_row);
-        return 0;
-    }
-    const struct plan *plan = snapshot_find(batch->snapshot, deployment.campaign_row);
-    if (!plan) /* just created or just over: the next note finds it */
-        return 0;
-    const struct move move = {.now = batch->now, .tenant_row = plan->tenant_row, .cause = "server"};
-    believe_resumed(batch, served, &deployment);
-    if (has_all(tx, plan, deployment.device_row, served, &is_all, err))
-        return -1;
-    int64_t more = served->covered - deployment.bytes_served;
-    if (more > 0) {
-        deployment.bytes_served = served->covered;
-        if (campaign_add_bytes(tx, deployment.campaign_row, more, err))
+    if (step == STEP_ROW) {
+        believe_resumed(batch, served, &deployment);
+        if (transfers_add(tx, &deployment, served->covered, err))
+            return -1;
+        if (deployment.is_open)
+            return advance(tx, batch, served, &deployment, err);
+        if (deployment_save(tx, &deployment, NULL, err))
             return -1;
     }
-    enum deployment_state to = is_all ? DEPLOYMENT_DOWNLOADED : DEPLOYMENT_DOWNLOADING;
-    if (deployment_may_move(deployment_state_in(&deployment), to))
-        return deployment_move(tx, batch->campaigns, &deployment, to, &move, err);
-    return more > 0 ? deployment_save(tx, &deployment, NULL, err) : 0;
+    transfers_forget(batch->campaigns, served->deployment_row);
+    return 0;
 }
 
 static int write_batch(struct tx *tx, void *arg, struct error *err)

@@ -148,6 +148,11 @@ void transfers_free(struct transfers **transfers);
 /* A transfer began or was noted and the deployment is not over. */
 bool transfers_have(struct campaigns *campaigns, int64_t deployment_row);
 void transfers_forget(struct campaigns *campaigns, int64_t deployment_row);
+/* Bytes in memory, all images together. */
+int64_t transfers_covered(struct campaigns *campaigns, int64_t deployment_row);
+/* Adds what is more than the row knows to it and to its campaign; the caller saves the row. */
+int transfers_add(struct tx *tx, struct deployment *deployment, int64_t covered,
+                  struct error *err) MUST_CHECK;
 /* Writes what was noted since the last time. Not on the writer. */
 int transfers_flush(struct campaigns *campaigns, int64_t now, struct error *err) MUST_CHECK;
 

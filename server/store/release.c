@@ -306,17 +306,17 @@ static int withdraw(struct tx *tx, const struct release *release, int64_t now, s
     return tell_state(tx, release, release_state_name(release->state), "withdrawn", now, err);
 }
 
-int release_withdraw_others(struct tx *tx, int64_t product_row, int64_t metadata_version,
-                            int64_t now, release_fn each, void *arg, struct error *err)
+int release_withdraw_others(struct tx *tx, const struct withdrawal *withdrawal, release_fn each,
+                            void *arg, struct error *err)
 {
     CLEANUP(query_finish) struct query q = query_start(tx, release_not_in_sql);
     struct release release;
     enum step step;
 
-    query_bind_number(&q, ":product", product_row);
-    query_bind_number(&q, ":metadata_version", metadata_version);
+    query_bind_number(&q, ":product", withdrawal->product_row);
+    query_bind_number(&q, ":metadata_version", withdrawal->metadata_version);
     while ((step = read_one(&q, &release, err)) == STEP_ROW)
-        if (withdraw(tx, &release, now, err) || each(&release, arg, err))
+        if (withdraw(tx, &release, withdrawal->now, err) || each(&release, arg, err))
             return -1;
     return step == STEP_FAILED ? -1 : 0;
 }

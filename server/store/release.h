@@ -72,8 +72,11 @@ int release_publish(struct tx *tx, int64_t product_row, struct release *release,
                     struct error *err) MUST_CHECK;
 /* Withdraws published and quarantined releases of the product that version `metadata_version` of
  * its file does not list, with an event for each. `each` is called for each. */
-int release_withdraw_others(struct tx *tx, int64_t product_row, int64_t metadata_version,
-                            int64_t now, release_fn each, void *arg, struct error *err) MUST_CHECK;
+struct withdrawal {
+    int64_t product_row, metadata_version, now;
+};
+int release_withdraw_others(struct tx *tx, const struct withdrawal *withdrawal, release_fn each,
+                            void *arg, struct error *err) MUST_CHECK;
 struct target_row {
     int64_t release_row, artifact_row;
     const char *path, *file, *component, *kind, *version;

@@ -202,32 +202,39 @@ static const char *worst_severity(const struct entry *entries, size_t count)
     return "feature";
 }
 
+/* A product's file on its way into rows. */
+struct product_writing {
+    const struct trust_request *request;
+    const struct role *role;
+    int64_t product_row;
+    struct publication *ret;
+};
+
 /* One version of the product: its row, and those of its files. */
-static int write_release(struct tx *tx, const struct trust_request *request, int64_t product_row,
-                         const struct role *role, size_t first, size_t count,
-                         struct publication *ret, struct error *err)
+static int write_release(struct tx *tx, const struct product_writing *writing,
+                         const struct entry *entries, size_t count, struct error *err)
 {
-    const struct entry *entries = &role->entries[first];
+    const char *product = role_product(writing->role->name);
     struct counters counters = release_counters(entries, count);
     struct release release = {
-        .tenant_row = request->tenant_row,
+        .tenant_row = writing->request->tenant_row,
         .security_version = counters.security_version,
         .security_floor = counters.security_floor,
         .release_counter = counters.release_counter,
-        .metadata_version = role->version,
-        .published_at = request->now,
+        .metadata_version = writing->role->version,
+        .published_at = writing->request->now,
     };
     bool is_new;
 
     snprintf(release.version, sizeof release.version, "%s", entries->version);
-    snprintf(release.id, sizeof release.id, "%s:%s", role_product(role->name), entries->version);
+    snprintf(release.id, sizeof release.id, "%s:%s", product, entries->version);
     snprintf(release.severity, sizeof release.severity, "%s", worst_severity(entries, count));
-    if (release_publish(tx, product_row, &release, &is_new, err))
+    if (release_publish(tx, writing->product_row, &release, &is_new, err))
         return -1;
     for (size_t i = 0; i < count; i++)
         if (write_target(tx, release.row_id, &entries[i], err))
             return -1;
-    if (is_new && json_array_append_new(ret->releases, json_string(release.id)))
+    if (is_new && json_array_append_new(writing->ret->releases, json_string(release.id)))
         return fail_internal(err, "out of memory for a publication");
     return 0;
 }
@@ -249,18 +256,19 @@ static int note_withdrawn(const struct release *release, void *arg, struct error
 static int write_product(struct tx *tx, const struct trust_request *request,
                          const struct role *role, struct publication *ret, struct error *err)
 {
-    int64_t product_row;
+    struct product_writing writing = {.request = request, .role = role, .ret = ret};
 
-    if (product_keep(tx, request->tenant_row, role_product(role->name), request->now, &product_row,
-                     err))
+    if (product_keep(tx, request->tenant_row, role_product(role->name), request->now,
+                     &writing.product_row, err))
         return -1;
     for (size_t i = 0, count; i < role->entry_count; i += count) {
         count = entries_of_version(&role->entries[i], role->entry_count - i);
-        if (write_release(tx, request, product_row, role, i, count, ret, err))
+        if (write_release(tx, &writing, &role->entries[i], count, err))
             return -1;
     }
-    return release_withdraw_others(tx, product_row, role->version, request->now, note_withdrawn,
-                                   ret, err);
+    const struct withdrawal kept = {
+        .product_row = writing.product_row, .metadata_version = role->version, .now = request->now};
+    return release_withdraw_others(tx, &kept, note_withdrawn, ret, err);
 }
 
 static int write_products(struct tx *tx, const struct trust_request *request,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One target of a product's role file: an image of a release, or the chunk list of one
- * (the entry of one file in a product role). Everything is borrowed from the JSON it was read from. */
+ * (the entry of one file in a product role). Everything is borrowed from the JSON it was read from.
+ */
 #ifndef OTAD_TRUST_ENTRY_H
 #define OTAD_TRUST_ENTRY_H
 

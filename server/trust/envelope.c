@@ -45,6 +45,15 @@ int signature_read(const char *keyid, const char *hex, struct signature *ret, st
     return 0;
 }
 
+static size_t bytes_of_all(const struct envelope *envelope)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < envelope->count; i++)
+        bytes += envelope->signatures[i].size;
+    return bytes;
+}
+
 int envelope_add(struct envelope *envelope, const char *keyid, const char *hex, struct error *err)
 {
     struct signature signature;
@@ -58,6 +67,8 @@ int envelope_add(struct envelope *envelope, const char *keyid, const char *hex, 
         return fail(err, PROBLEM_ALREADY_EXISTS, "V10: key %.16s… signed twice", keyid);
     if (envelope->count == SIGNATURES_MAX)
         return fail(err, PROBLEM_BAD_METADATA, "V10: more than %d signatures", SIGNATURES_MAX);
+    if (2 * (bytes_of_all(envelope) + signature.size) > SIGNATURES_BYTES_MAX)
+        return fail(err, PROBLEM_BAD_METADATA, "V1: the signatures are larger than 8 KiB");
 
     struct signature *grown =
         realloc(envelope->signatures, (envelope->count + 1) * sizeof *envelope->signatures);
@@ -73,7 +84,6 @@ int envelope_add(struct envelope *envelope, const char *keyid, const char *hex, 
 static int read_signatures(const json_t *list, struct envelope *envelope, struct error *err)
 {
     static const char *const members[] = {"keyid", "sig", NULL};
-    size_t hex = 0;
 
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *item = json_array_get(list, i);
@@ -83,9 +93,6 @@ static int read_signatures(const json_t *list, struct envelope *envelope, struct
         if (json_only_members(item, members, err) || json_get_string(item, "keyid", &keyid, err) ||
             json_get_string(item, "sig", &sig, err))
             return rule_broken(err, "V10");
-        hex += strlen(sig);
-        if (hex > SIGNATURES_BYTES_MAX)
-            return fail(err, PROBLEM_BAD_METADATA, "V1: the signatures are larger than 8 KiB");
         if (envelope_add(envelope, keyid, sig, err)) {
             err->problem =
                 err->problem == PROBLEM_ALREADY_EXISTS ? PROBLEM_BAD_METADATA : err->problem;

@@ -94,7 +94,7 @@ void client_close(struct client *client)
     client->tls = NULL;
 }
 
-static int identity_load(struct identity *identity, struct error *err)
+int identity_load(struct identity *identity, struct error *err)
 {
     CLEANUP(free_string) char *certificate = NULL, *key = NULL;
 

@@ -46,6 +46,8 @@ struct identity {
     EVP_PKEY *key;
     SSL_SESSION *session;
 };
+/* Reads both files unless that was done. */
+int identity_load(struct identity *identity, struct error *err) MUST_CHECK;
 void identity_clear(struct identity *identity);
 
 /* A TLS connection for this device over a connected socket. `identity` receives the session. */

@@ -306,14 +306,14 @@ static inline const char *wave_states(struct fixture *f)
 
 static inline const char *deployment_state(struct fixture *f, int64_t device_row)
 {
-    return text_with(f, "SELECT state FROM deployment WHERE device_row = :number", NULL, device_row);
+    return text_with(f, "SELECT state FROM deployment WHERE device_row = :number", NULL,
+                     device_row);
 }
 
 static inline int64_t counted(struct fixture *f, const char *state)
 {
-    return atoll(text_with(f,
-                           "SELECT COALESCE(SUM(count), 0) FROM deployment_count WHERE state = :word",
-                           state, 0));
+    return atoll(text_with(
+        f, "SELECT COALESCE(SUM(count), 0) FROM deployment_count WHERE state = :word", state, 0));
 }
 
 #endif

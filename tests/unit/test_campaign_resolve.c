@@ -172,17 +172,17 @@ static void the_past_decides_about_another_try(void **state)
         int64_t retry_at;
         enum reason reason;
     } cases[] = {
-        {DEPLOYMENT_WITHDRAWN, 0, REASON_OFFER},
-        {DEPLOYMENT_FAILED, 0, REASON_FAILED},
-        {DEPLOYMENT_FAILED, NOW + 1, REASON_BACK_OFF},
-        {DEPLOYMENT_FAILED, NOW, REASON_OFFER},
-        {DEPLOYMENT_REVERTED, 0, REASON_REVERTED},
-        {DEPLOYMENT_LOST, 0, REASON_LOST},
-        {DEPLOYMENT_TIMED_OUT, 0, REASON_TIMED_OUT},
-        {DEPLOYMENT_CONFIRMED, 0, REASON_CONFIRMED},
-        {DEPLOYMENT_REJECTED, 0, REASON_LEFT_OUT},
-        {DEPLOYMENT_REMOVED, 0, REASON_LEFT_OUT},
-        {DEPLOYMENT_INSTALLING, 0, REASON_UNDER_WAY},
+        {DEPLOYMENT_WITHDRAWN,  0,       REASON_OFFER    },
+        {DEPLOYMENT_FAILED,     0,       REASON_FAILED   },
+        {DEPLOYMENT_FAILED,     NOW + 1, REASON_BACK_OFF },
+        {DEPLOYMENT_FAILED,     NOW,     REASON_OFFER    },
+        {DEPLOYMENT_REVERTED,   0,       REASON_REVERTED },
+        {DEPLOYMENT_LOST,       0,       REASON_LOST     },
+        {DEPLOYMENT_TIMED_OUT,  0,       REASON_TIMED_OUT},
+        {DEPLOYMENT_CONFIRMED,  0,       REASON_CONFIRMED},
+        {DEPLOYMENT_REJECTED,   0,       REASON_LEFT_OUT },
+        {DEPLOYMENT_REMOVED,    0,       REASON_LEFT_OUT },
+        {DEPLOYMENT_INSTALLING, 0,       REASON_UNDER_WAY},
     };
     struct rig *rig = *state;
 

@@ -22,9 +22,24 @@
 static void versions_stand_in_their_order(void **state)
 {
     static const char *const ascending[] = {
-        "",         "0.9",       "1.0-alpha", "1.0-alpha.1", "1.0-beta", "1.0-rc9", "1.0-rc10",
-        "1.0",      "1.0.1",     "1.2",       "1.2a",        "1.9",      "1.10",    "2",
-        "2.0.0.1",  "10.0",      "18446744073709551616",     "18446744073709551617",
+        "",
+        "0.9",
+        "1.0-alpha",
+        "1.0-alpha.1",
+        "1.0-beta",
+        "1.0-rc9",
+        "1.0-rc10",
+        "1.0",
+        "1.0.1",
+        "1.2",
+        "1.2a",
+        "1.9",
+        "1.10",
+        "2",
+        "2.0.0.1",
+        "10.0",
+        "18446744073709551616",
+        "18446744073709551617",
     };
 
     (void)state;
@@ -40,8 +55,11 @@ static void versions_stand_in_their_order(void **state)
 static void versions_that_mean_the_same_are_equal(void **state)
 {
     static const char *const same[][2] = {
-        {"1.2", "1.2.0"}, {"v1.2", "1.2"}, {"1.2+build5", "1.2+build6"},
-        {"1.02", "1.2"},  {"1.0~rc1", "1.0-rc1"},
+        {"1.2",        "1.2.0"     },
+        {"v1.2",       "1.2"       },
+        {"1.2+build5", "1.2+build6"},
+        {"1.02",       "1.2"       },
+        {"1.0~rc1",    "1.0-rc1"   },
     };
 
     (void)state;
@@ -96,7 +114,11 @@ static void a_higher_percentage_only_adds(void **state)
 
 static void a_device_is_in_the_first_wave_that_covers_it(void **state)
 {
-    static const struct band bands[] = {{10, WAVE_OPEN}, {-1, WAVE_PENDING}, {50, WAVE_PENDING}};
+    static const struct band bands[] = {
+        {10, WAVE_OPEN   },
+        {-1, WAVE_PENDING},
+        {50, WAVE_PENDING}
+    };
 
     (void)state;
     assert_int_equal(wave_of(bands, 3, 10), 0);
@@ -127,8 +149,16 @@ static void the_brake_follows_the_table(void **state)
     static const struct budget pause = {0.02, 2, 50}, abort = {0.05, 3, 20};
     static const struct {
         int64_t resolved, pause_at, abort_at;
-    } table[] = {{5, 2, 3},    {20, 2, 3},    {50, 2, 3},      {100, 2, 5},
-                 {200, 4, 10}, {500, 10, 25}, {1000, 20, 50}, {10000, 200, 500}};
+    } table[] = {
+        {5,     2,   3  },
+        {20,    2,   3  },
+        {50,    2,   3  },
+        {100,   2,   5  },
+        {200,   4,   10 },
+        {500,   10,  25 },
+        {1000,  20,  50 },
+        {10000, 200, 500}
+    };
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(table); i++) {
@@ -166,20 +196,20 @@ static void the_gate_judges(void **state)
         int64_t covered_at;
         enum gate_answer answer;
     } cases[] = {
-        {"nobody there", &automatic, {0, 0, 0, 0, 0}, 0, GATE_SKIP},
-        {"all declined", &automatic, {3, 3, 0, 0, 3}, 0, GATE_SKIP},
-        {"offered and then gone", &automatic, {0, 2, 0, 0, 0}, 0, GATE_HOLD},
-        {"just begun", &automatic, {10, 3, 0, 0, 0}, 0, GATE_WAIT},
-        {"five, but no coverage", &automatic, {10, 10, 5, 0, 0}, 0, GATE_WAIT},
-        {"covered", &automatic, {10, 10, 8, 0, 0}, 0, GATE_SOAK},
-        {"covered with failures", &automatic, {10, 10, 5, 3, 0}, 0, GATE_SOAK},
-        {"soaking", &automatic, {10, 10, 8, 0, 0}, 941, GATE_SOAK},
-        {"soaked", &automatic, {10, 10, 8, 0, 0}, 940, GATE_PASS},
-        {"by hand", &manual, {10, 10, 8, 0, 0}, 940, GATE_APPROVE},
-        {"all resolved, too few good", &automatic, {10, 10, 4, 6, 0}, 0, GATE_HOLD},
-        {"never with less than min_confirmed", &strict, {7, 7, 7, 0, 0}, 0, GATE_HOLD},
-        {"three are all there are", &automatic, {3, 3, 3, 0, 0}, 0, GATE_SOAK},
-        {"one of three declined", &automatic, {3, 3, 2, 0, 1}, 0, GATE_SOAK},
+        {"nobody there",                       &automatic, {0, 0, 0, 0, 0},   0,   GATE_SKIP   },
+        {"all declined",                       &automatic, {3, 3, 0, 0, 3},   0,   GATE_SKIP   },
+        {"offered and then gone",              &automatic, {0, 2, 0, 0, 0},   0,   GATE_HOLD   },
+        {"just begun",                         &automatic, {10, 3, 0, 0, 0},  0,   GATE_WAIT   },
+        {"five, but no coverage",              &automatic, {10, 10, 5, 0, 0}, 0,   GATE_WAIT   },
+        {"covered",                            &automatic, {10, 10, 8, 0, 0}, 0,   GATE_SOAK   },
+        {"covered with failures",              &automatic, {10, 10, 5, 3, 0}, 0,   GATE_SOAK   },
+        {"soaking",                            &automatic, {10, 10, 8, 0, 0}, 941, GATE_SOAK   },
+        {"soaked",                             &automatic, {10, 10, 8, 0, 0}, 940, GATE_PASS   },
+        {"by hand",                            &manual,    {10, 10, 8, 0, 0}, 940, GATE_APPROVE},
+        {"all resolved, too few good",         &automatic, {10, 10, 4, 6, 0}, 0,   GATE_HOLD   },
+        {"never with less than min_confirmed", &strict,    {7, 7, 7, 0, 0},   0,   GATE_HOLD   },
+        {"three are all there are",            &automatic, {3, 3, 3, 0, 0},   0,   GATE_SOAK   },
+        {"one of three declined",              &automatic, {3, 3, 2, 0, 1},   0,   GATE_SOAK   },
     };
 
     (void)state;
@@ -209,9 +239,18 @@ static void the_upper_bound_says_what_a_sample_can(void **state)
         int64_t failed, resolved;
         double bound;
     } known[] = {
-        {0, 5, 0.4507},  {0, 10, 0.2589},   {0, 20, 0.1391},  {0, 30, 0.0950}, {0, 50, 0.0582},
-        {0, 100, 0.0295}, {0, 300, 0.0099}, {0, 1000, 0.0030}, {1, 10, 0.3942}, {5, 100, 0.1023},
-        {0, 0, 1},        {3, 3, 1},
+        {0, 5,    0.4507},
+        {0, 10,   0.2589},
+        {0, 20,   0.1391},
+        {0, 30,   0.0950},
+        {0, 50,   0.0582},
+        {0, 100,  0.0295},
+        {0, 300,  0.0099},
+        {0, 1000, 0.0030},
+        {1, 10,   0.3942},
+        {5, 100,  0.1023},
+        {0, 0,    1     },
+        {3, 3,    1     },
     };
 
     (void)state;
@@ -264,15 +303,15 @@ static void a_device_s_words_give_the_class(void **state)
         const char *words;
         enum failure failure;
     } cases[] = {
-        {"Signature verification failed", FAILURE_SIGNATURE},
-        {"Image hash mismatch after download", FAILURE_HASH},
+        {"Signature verification failed",             FAILURE_SIGNATURE   },
+        {"Image hash mismatch after download",        FAILURE_HASH        },
         {"Compatible mismatch: expected 'a' got 'b'", FAILURE_INCOMPATIBLE},
-        {"write: No space left on device", FAILURE_STORAGE},
-        {"HTTP/2 stream: Connection reset", FAILURE_NETWORK},
-        {"Battery low", FAILURE_POWER},
-        {"Installation error: handler failed", FAILURE_INSTALL},
-        {"42", FAILURE_UNKNOWN},
-        {NULL, FAILURE_UNKNOWN},
+        {"write: No space left on device",            FAILURE_STORAGE     },
+        {"HTTP/2 stream: Connection reset",           FAILURE_NETWORK     },
+        {"Battery low",                               FAILURE_POWER       },
+        {"Installation error: handler failed",        FAILURE_INSTALL     },
+        {"42",                                        FAILURE_UNKNOWN     },
+        {NULL,                                        FAILURE_UNKNOWN     },
     };
 
     (void)state;
@@ -313,7 +352,8 @@ static struct traces traces(const char *version, const char *boot_id)
 static void a_version_in_a_new_boot_is_evidence(void **state)
 {
     struct traces installed = traces("2.0", "b"), too_early = traces("2.0", "a");
-    struct traces without_boots = traces("2.0", ""), silent = traces("", ""), old = traces("1.0", "b");
+    struct traces without_boots = traces("2.0", ""), silent = traces("", ""),
+                  old = traces("1.0", "b");
 
     (void)state;
     assert_true(evidence_of_install(&installed));

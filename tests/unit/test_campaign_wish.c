@@ -117,22 +117,22 @@ static void mistakes_name_their_field(void **state)
     static const struct {
         const char *text, *field;
     } cases[] = {
-        {"{\"target\": \"all\"}", "release"},
-        {"{\"release\": \"gw:2\"}", "target"},
-        {WISH(", \"wawes\": []"), "wawes"},
-        {WISH(", \"waves\": []"), "waves"},
-        {WISH(", \"waves\": [{}]"), "waves"},
-        {WISH(", \"waves\": [{\"count\": 1, \"percent\": 1}]"), "waves"},
-        {WISH(", \"waves\": [{\"percent\": 101}]"), "percent"},
-        {WISH(", \"waves\": [{\"percent\": 50}, {\"percent\": 50}]"), "waves"},
-        {WISH(", \"waves\": [{\"percent\": 50, \"soak\": \"soon\"}]"), "soak"},
-        {WISH(", \"waves\": [{\"percent\": 50, \"soak\": \"999999d\"}]"), "soak"},
-        {WISH(", \"waves\": [{\"percent\": 50, \"gate\": \"maybe\"}]"), "gate"},
-        {WISH(", \"pause\": {\"failures\": 0}"), "failures"},
-        {WISH(", \"preset\": \"reckless\""), "preset"},
-        {WISH(", \"name\": \"\""), "name"},
-        {WISH(", \"verify_timeout\": 0"), "verify_timeout"},
-        {WISH(", \"attempts\": 0"), "attempts"},
+        {"{\"target\": \"all\"}",                                         "release"       },
+        {"{\"release\": \"gw:2\"}",                                       "target"        },
+        {WISH(", \"wawes\": []"),                                         "wawes"         },
+        {WISH(", \"waves\": []"),                                         "waves"         },
+        {WISH(", \"waves\": [{}]"),                                       "waves"         },
+        {WISH(", \"waves\": [{\"count\": 1, \"percent\": 1}]"),           "waves"         },
+        {WISH(", \"waves\": [{\"percent\": 101}]"),                       "percent"       },
+        {WISH(", \"waves\": [{\"percent\": 50}, {\"percent\": 50}]"),     "waves"         },
+        {WISH(", \"waves\": [{\"percent\": 50, \"soak\": \"soon\"}]"),    "soak"          },
+        {WISH(", \"waves\": [{\"percent\": 50, \"soak\": \"999999d\"}]"), "soak"          },
+        {WISH(", \"waves\": [{\"percent\": 50, \"gate\": \"maybe\"}]"),   "gate"          },
+        {WISH(", \"pause\": {\"failures\": 0}"),                          "failures"      },
+        {WISH(", \"preset\": \"reckless\""),                              "preset"        },
+        {WISH(", \"name\": \"\""),                                        "name"          },
+        {WISH(", \"verify_timeout\": 0"),                                 "verify_timeout"},
+        {WISH(", \"attempts\": 0"),                                       "attempts"      },
     };
 
     (void)state;

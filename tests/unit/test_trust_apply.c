@@ -414,15 +414,14 @@ static void an_image_that_changed_on_disk_is_not_published(void **state)
 static void metadata_must_say_what_is_stored(void **state)
 {
 #define AT "targets/lock|1.0|app.bin/"
+#define IMAGE "V16: lock/1.0/app.bin: "
+#define AS "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" /* 64 of them */
     static const struct {
         const char *path, *json, *detail;
     } edits[] = {
-        {AT "hashes/sha256", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"",
-         "V16: lock/1.0/app.bin: no image with this hash is stored"                                                                                               },
-        {AT "hashes/sha512",
-         "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"",                       "V16: lock/1.0/app.bin: the stored image has another SHA-512"},
-        {AT "length",        "10001",                                                                "V16: lock/1.0/app.bin: the stored image has another length" },
+        {AT "hashes/sha256", "'" AS "'",    IMAGE "no image with this hash is stored"   },
+        {AT "hashes/sha512", "'" AS AS "'", IMAGE "the stored image has another SHA-512"},
+        {AT "length",        "10001",       IMAGE "the stored image has another length" },
     };
     struct house *house = *state;
     struct image image = store_image(house, 1);
@@ -633,23 +632,25 @@ static void a_broken_image_quarantines_its_releases_until_it_is_whole(void **sta
     assert_int_equal(find_release(house, "lock:1.0").state, RELEASE_PUBLISHED);
 }
 
+#define TARGETS "stored targets version 1: "
+#define PRODUCT "stored product-lock version 1: "
+#define ROW_DIFFERS PRODUCT "lock/1.0/app.bin: its row differs"
+#define NO_ROOT TARGETS "V10: there is no root"
+#define ALTER_LENGTH                                                                               \
+    "UPDATE metadata SET bytes = CAST(replace(CAST(bytes AS TEXT), '\"length\":10000', "           \
+    "'\"length\":10001') AS BLOB) WHERE role = 'product-lock'"
+
 static void what_was_altered_in_the_database_stops_the_start(void **state)
 {
     static const struct {
         const char *sql, *detail;
     } damages[] = {
-        {"UPDATE metadata SET bytes = CAST(replace(CAST(bytes AS TEXT), '\"length\":10000', "
-         "'\"length\":10001') AS BLOB) WHERE role = 'product-lock'",       "stored product-lock version 1: "},
-        {"UPDATE metadata SET sha256 = zeroblob(32) WHERE role = 'targets'",
-         "stored targets version 1: "                                                                                },
-        {"DELETE FROM metadata WHERE role = 'root'",
-         "stored targets version 1: V10: there is no root"                                                           },
-        {"UPDATE target SET custom = '{}' WHERE kind = 'image'",
-         "stored product-lock version 1: lock/1.0/app.bin: its row differs"                                          },
-        {"UPDATE target SET artifact_row = (SELECT MIN(artifact_row) FROM target)",
-         "stored product-lock version 1: lock/1.0/app.bin"                                                           },
-        {"UPDATE target SET security_version = 9 WHERE kind = 'image'",
-         "stored product-lock version 1: lock/1.0/app.bin: its row differs"                                          },
+        {ALTER_LENGTH,                                                       PRODUCT    },
+        {"UPDATE metadata SET sha256 = zeroblob(32) WHERE role = 'targets'", TARGETS    },
+        {"DELETE FROM metadata WHERE role = 'root'",                         NO_ROOT    },
+        {"UPDATE target SET custom = '{}' WHERE kind = 'image'",             ROW_DIFFERS},
+        {"UPDATE target SET artifact_row = 1",                               ROW_DIFFERS},
+        {"UPDATE target SET security_version = 9 WHERE kind = 'image'",      ROW_DIFFERS},
     };
 
     for (size_t i = 0; i < COUNT_OF(damages); i++) {

@@ -24,9 +24,28 @@ static int clear_keys(void **state)
     return 0;
 }
 
+/* What several breakages are refused with. */
+#define NO_VERSION "V5: \"version\" must be an integer from 1 to 9007199254740991"
+#define NO_SPEC "V4: spec_version must be 1.0 with a patch number"
+#define NO_TIME "V6: \"expires\" must be a time like 2026-11-20T00:00:00Z"
+#define NO_SECURITY "V17: \"security_version\" must be an integer from 0 to 2147483647"
+#define OTHER_COUNT "V17: \"chunks\" counts other chunks than length, offset and size make"
+#define NO_SIZE "V17: \"size\" must be an integer from 4096 to 16777216"
+#define NO_LIST "V17: lock/2.1.0/app.bin: its chunk list is not listed so"
+#define NO_THRESHOLD "V9: \"threshold\" must be an integer from 1 to 2"
+#define NO_FOUR "V9: a root names root, snapshot, targets and timestamp, no other role"
+#define ZEROS "'0000000000000000000000000000000000000000000000000000000000000000'"
+#define NO_LENGTH "V17: \"length\" must be an integer from 1 to 9007199254740991"
+#define NO_COUNTER "V17: \"release_counter\" must be an integer from 1 to 9007199254740991"
+#define NO_BEGIN "V17: \"not_before\" must be a time like 2026-11-20T00:00:00Z"
+
 struct breakage {
     const char *path, *json, *detail;
 };
+#define BREAK(path_, json_, detail_)                                                               \
+    {                                                                                              \
+        .path = path_, .json = json_, .detail = detail_                                            \
+    }
 
 static void assert_each_refused(const char *role_name, const json_t *sound,
                                 const struct breakage *breakages, size_t count)
@@ -55,25 +74,19 @@ static struct role *read_sound(const char *role_name, json_t *document)
 }
 
 static const struct breakage heads[] = {
-    {"_type",        "\"snapshot\"",                  "V3: _type snapshot is not that of product-lock"               },
-    {"_type",        NULL,                            "V3: \"_type\" is required"                                    },
-    {"spec_version", "\"2.0.0\"",                     "V4: spec_version must be 1.0 with a patch number"             },
-    {"spec_version", "\"1.0.x\"",                     "V4: spec_version must be 1.0 with a patch number"             },
-    {"spec_version", "1",                             "V4: \"spec_version\" must be a string"                        },
-    {"version",      "0",                             "V5: \"version\" must be an integer from 1 to 9007199254740991"},
-    {"version",      "9007199254740992",
-     "V5: \"version\" must be an integer from 1 to 9007199254740991"                                                 },
-    {"version",      "\"1\"",                         "V5: \"version\" must be an integer from 1 to 9007199254740991"},
-    {"expires",      "\"2026-02-30T00:00:00Z\"",
-     "V6: \"expires\" must be a time like 2026-11-20T00:00:00Z"                                                      },
-    {"expires",      "\"2030-01-01T00:00:00\"",
-     "V6: \"expires\" must be a time like 2026-11-20T00:00:00Z"                                                      },
-    {"expires",      "\"2030-01-01T00:00:00.0Z\"",
-     "V6: \"expires\" must be a time like 2026-11-20T00:00:00Z"                                                      },
-    {"expires",      "\"2030-01-01T00:00:00+02:00\"",
-     "V6: \"expires\" must be a time like 2026-11-20T00:00:00Z"                                                      },
-    {"expires",      "\"2030-1-01T00:00:00Z\"",
-     "V6: \"expires\" must be a time like 2026-11-20T00:00:00Z"                                                      },
+    BREAK("_type", "'snapshot'", "V3: _type snapshot is not that of product-lock"),
+    BREAK("_type", NULL, "V3: \"_type\" is required"),
+    BREAK("spec_version", "'2.0.0'", NO_SPEC),
+    BREAK("spec_version", "'1.0.x'", NO_SPEC),
+    BREAK("spec_version", "1", "V4: \"spec_version\" must be a string"),
+    BREAK("version", "0", NO_VERSION),
+    BREAK("version", "9007199254740992", NO_VERSION),
+    BREAK("version", "'1'", NO_VERSION),
+    BREAK("expires", "'2026-02-30T00:00:00Z'", NO_TIME),
+    BREAK("expires", "'2030-01-01T00:00:00'", NO_TIME),
+    BREAK("expires", "'2030-01-01T00:00:00.0Z'", NO_TIME),
+    BREAK("expires", "'2030-01-01T00:00:00+02:00'", NO_TIME),
+    BREAK("expires", "'2030-1-01T00:00:00Z'", NO_TIME),
 };
 
 static void a_head_says_what_and_until_when(void **state)
@@ -102,20 +115,18 @@ static void only_the_roles_kept_here_are_read(void **state)
 static void a_root_names_four_roles_and_their_keys(void **state)
 {
     static const struct breakage breakages[] = {
-        {"consistent_snapshot",  "false",      "V12: consistent_snapshot must be true"           },
-        {"consistent_snapshot",  NULL,         "V12: consistent_snapshot must be true"           },
-        {"roles/timestamp",      NULL,
-         "V9: a root names root, snapshot, targets and timestamp, no other role"                 },
-        {"roles/mirrors",        "{}",
-         "V9: a root names root, snapshot, targets and timestamp, no other role"                 },
-        {"roles/root/threshold", "0",          "V9: \"threshold\" must be an integer from 1 to 2"},
-        {"roles/root/threshold", "-1",         "V9: \"threshold\" must be an integer from 1 to 2"},
-        {"roles/root/threshold", "3",          "V9: \"threshold\" must be an integer from 1 to 2"},
-        {"roles/root/threshold", "4294967296", "V9: \"threshold\" must be an integer from 1 to 2"},
-        {"roles/root/keyids",    "[]",         "V9: root must have 1 to 256 keys"                },
-        {"roles/root/keyids/0",  "\"00\"",     "V9: root names a key that is not listed"         },
-        {"roles/root/keyids/0",  "1",          "V9: root names a key that is not listed"         },
-        {"roles/root/extra",     "1",          "V9: \"extra\" is not a member known here"        },
+        BREAK("consistent_snapshot", "false", "V12: consistent_snapshot must be true"),
+        BREAK("consistent_snapshot", NULL, "V12: consistent_snapshot must be true"),
+        BREAK("roles/timestamp", NULL, NO_FOUR),
+        BREAK("roles/mirrors", "{}", NO_FOUR),
+        BREAK("roles/root/threshold", "0", NO_THRESHOLD),
+        BREAK("roles/root/threshold", "-1", NO_THRESHOLD),
+        BREAK("roles/root/threshold", "3", NO_THRESHOLD),
+        BREAK("roles/root/threshold", "4294967296", NO_THRESHOLD),
+        BREAK("roles/root/keyids", "[]", "V9: root must have 1 to 256 keys"),
+        BREAK("roles/root/keyids/0", "'00'", "V9: root names a key that is not listed"),
+        BREAK("roles/root/keyids/0", "1", "V9: root names a key that is not listed"),
+        BREAK("roles/root/extra", "1", "V9: \"extra\" is not a member known here"),
     };
     json_auto_t *document = root_document(&keys, 1);
     CLEANUP(role_free) struct role *role = read_sound("root", document);
@@ -185,22 +196,22 @@ static void a_delegation_covers_one_product_wholly(void **state)
 #define ROLE "delegations/roles/0/"
 #define PATHS "V14: paths of product-lock must be [\"lock/*/*\"]"
     static const struct breakage breakages[] = {
-        {"targets",                 "{\"lock/1/a\":{}}",       "V15: the top-level targets list no target"       },
-        {"delegations",             NULL,                      "V14: \"delegations\" is required"                },
-        {ROLE "paths",              "[]",                      PATHS                                             },
-        {ROLE "paths",              "[\"*\"]",                 PATHS                                             },
-        {ROLE "paths",              "[\"*/*/*\"]",             PATHS                                             },
-        {ROLE "paths",              "[\"door/*/*\"]",          PATHS                                             },
-        {ROLE "paths",              "[\"{lock,door}/*/*\"]",   PATHS                                             },
-        {ROLE "paths",              "[\"lock/*/*\",\"../*\"]", PATHS                                             },
-        {ROLE "name",               "\"root\"",                "V14: root is not product-<product>"              },
-        {ROLE "name",               "\"timestamp\"",           "V14: timestamp is not product-<product>"         },
-        {ROLE "name",               "\"Product-x\"",           "V14: Product-x is not product-<product>"         },
-        {ROLE "terminating",        "false",                   "V14: product-lock must be terminating"           },
-        {ROLE "terminating",        NULL,                      "V14: product-lock must be terminating"           },
-        {ROLE "path_hash_prefixes", "[\"0\"]",
-         "V14: \"path_hash_prefixes\" is not a member known here"                                                },
-        {ROLE "threshold",          "4",                       "V9: \"threshold\" must be an integer from 1 to 3"},
+        BREAK("targets", "{'lock/1/a':{}}", "V15: the top-level targets list no target"),
+        BREAK("delegations", NULL, "V14: \"delegations\" is required"),
+        BREAK(ROLE "paths", "[]", PATHS),
+        BREAK(ROLE "paths", "['*']", PATHS),
+        BREAK(ROLE "paths", "['*/*/*']", PATHS),
+        BREAK(ROLE "paths", "['door/*/*']", PATHS),
+        BREAK(ROLE "paths", "['{lock,door}/*/*']", PATHS),
+        BREAK(ROLE "paths", "['lock/*/*','../*']", PATHS),
+        BREAK(ROLE "name", "'root'", "V14: root is not product-<product>"),
+        BREAK(ROLE "name", "'timestamp'", "V14: timestamp is not product-<product>"),
+        BREAK(ROLE "name", "'Product-x'", "V14: Product-x is not product-<product>"),
+        BREAK(ROLE "terminating", "false", "V14: product-lock must be terminating"),
+        BREAK(ROLE "terminating", NULL, "V14: product-lock must be terminating"),
+        BREAK(ROLE "path_hash_prefixes", "['0']",
+              "V14: \"path_hash_prefixes\" is not a member known here"),
+        BREAK(ROLE "threshold", "4", "V9: \"threshold\" must be an integer from 1 to 3"),
     };
     json_auto_t *document = targets_document(&keys, 1);
     CLEANUP(role_free) struct role *role = read_sound("targets", document);
@@ -222,51 +233,45 @@ static void a_delegation_covers_one_product_wholly(void **state)
 #define LIST "targets/lock|2.1.0|app.bin.chunks/"
 
 static const struct breakage release_breakages[] = {
-    {"delegations",                       "{}",                                                                   "V14: a product delegates to nobody"                           },
-    {IMAGE "length",                      "0",                                                                    "V17: \"length\" must be an integer from 1 to 9007199254740991"},
-    {IMAGE "hashes/md5",                  "\"00\"",                                                               "V17: \"md5\" is not a member known here"                      },
-    {IMAGE "hashes/sha512",               NULL,                                                                   "V17: \"sha512\" is required"                                  },
-    {IMAGE "hashes/sha256",               "\"AB\"",                                                               "V17: \"sha256\" must be 64 digits of lower-case hex"          },
-    {IMAGE "custom",                      NULL,                                                                   "V17: \"custom\" is required"                                  },
-    {OTA "format",                        "2",                                                                    "V17: \"format\" must be an integer from 1 to 1"               },
-    {OTA "kind",                          "\"script\"",                                                           "V17: \"kind\" must be image, chunks or suit"                  },
-    {OTA "product",                       "\"door\"",                                                             "V17: \"product\" must be lock"                                },
-    {OTA "version",                       "\"2.1.1\"",                                                            "V17: \"version\" must be 2.1.0"                               },
-    {OTA "component",                     "\"App\"",                                                              "V17: \"component\" is no component's name"                    },
-    {OTA "security_version",              "-1",
-     "V17: \"security_version\" must be an integer from 0 to 2147483647"                                                                                                         },
-    {OTA "security_version",              "2147483648",
-     "V17: \"security_version\" must be an integer from 0 to 2147483647"                                                                                                         },
-    {OTA "security_floor",                "8",                                                                    "V17: \"security_floor\" is above security_version"            },
-    {OTA "release_counter",               "0",
-     "V17: \"release_counter\" must be an integer from 1 to 9007199254740991"                                                                                                    },
-    {OTA "hardware_ids",                  "[]",                                                                   "V17: \"hardware_ids\" has 1 to 64 names"                      },
-    {OTA "hardware_ids/0",                "\"*\"",                                                                "V17: \"hardware_ids\" holds something that is no hardware id" },
-    {OTA "requires",                      "[{\"component\":\"boot\"}]",                                           "V17: \"min_counter\" is required"                             },
-    {OTA "install",                       NULL,                                                                   "V17: \"install\" is required"                                 },
-    {OTA "install/mode",                  "\"magic\"",                                                            "V17: \"mode\" must be full or delta"                          },
-    {OTA "install/mode",                  "\"delta\"",                                                            "V17: \"base\" is required"                                    },
-    {OTA "severity",                      "\"urgent\"",                                                           "V17: \"severity\" must be security, bugfix or feature"        },
-    {OTA "advisories",                    "[1]",                                                                  "V17: \"advisories\" must hold text"                           },
-    {OTA "not_before",                    "\"soon\"",                                                             "V17: \"not_before\" must be a time like 2026-11-20T00:00:00Z" },
-    {OTA "encoding",                      "\"gzip\"",                                                             "V17: \"encoding\" must be identity or aes128gcm"              },
-    {OTA "enc",                           "{}",                                                                   "V17: \"encoding\" identity has no encryption header"          },
-    {OTA "plain",                         "{\"length\":1,\"sha256\":\"\"}",
-     "V17: \"sha256\" must be 64 digits of lower-case hex"                                                                                                                       },
-    {OTA "chunks/count",                  "4",
-     "V17: \"chunks\" counts other chunks than length, offset and size make"                                                                                                     },
-    {OTA "chunks/size",                   "1",                                                                    "V17: \"size\" must be an integer from 4096 to 16777216"       },
-    {OTA "chunks/size",                   "4294967296",                                                           "V17: \"size\" must be an integer from 4096 to 16777216"       },
-    {OTA "chunks/list/length",            "128",
-     "V17: \"chunks\" counts other chunks than length, offset and size make"                                                                                                     },
-    {OTA "chunks/list/path",              "\"lock/2.1.0/other.chunks\"",
-     "V17: \"chunks\" must name the image's path with .chunks behind it"                                                                                                         },
-    {LIST "hashes/sha256",                "\"0000000000000000000000000000000000000000000000000000000000000000\"",
-     "V17: lock/2.1.0/app.bin: its chunk list is not listed so"                                                                                                                  },
-    {LIST "length",                       "32",                                                                   "V17: lock/2.1.0/app.bin: its chunk list is not listed so"     },
-    {"targets/lock|2.1.0|app.bin.chunks", NULL,
-     "V17: lock/2.1.0/app.bin: its chunk list is not listed so"                                                                                                                  },
-    {"targets/lock|2.1.0|app.bin",        NULL,                                                                   "V17: a chunk list belongs to no image"                        },
+    BREAK("delegations", "{}", "V14: a product delegates to nobody"),
+    BREAK(IMAGE "length", "0", NO_LENGTH),
+    BREAK(IMAGE "hashes/md5", "'00'", "V17: \"md5\" is not a member known here"),
+    BREAK(IMAGE "hashes/sha512", NULL, "V17: \"sha512\" is required"),
+    BREAK(IMAGE "hashes/sha256", "'AB'", "V17: \"sha256\" must be 64 digits of lower-case hex"),
+    BREAK(IMAGE "custom", NULL, "V17: \"custom\" is required"),
+    BREAK(OTA "format", "2", "V17: \"format\" must be an integer from 1 to 1"),
+    BREAK(OTA "kind", "'script'", "V17: \"kind\" must be image, chunks or suit"),
+    BREAK(OTA "product", "'door'", "V17: \"product\" must be lock"),
+    BREAK(OTA "version", "'2.1.1'", "V17: \"version\" must be 2.1.0"),
+    BREAK(OTA "component", "'App'", "V17: \"component\" is no component's name"),
+    BREAK(OTA "security_version", "-1", NO_SECURITY),
+    BREAK(OTA "security_version", "2147483648", NO_SECURITY),
+    BREAK(OTA "security_floor", "8", "V17: \"security_floor\" is above security_version"),
+    BREAK(OTA "release_counter", "0", NO_COUNTER),
+    BREAK(OTA "hardware_ids", "[]", "V17: \"hardware_ids\" has 1 to 64 names"),
+    BREAK(OTA "hardware_ids/0", "'*'",
+          "V17: \"hardware_ids\" holds something that is no hardware id"),
+    BREAK(OTA "requires", "[{'component':'boot'}]", "V17: \"min_counter\" is required"),
+    BREAK(OTA "install", NULL, "V17: \"install\" is required"),
+    BREAK(OTA "install/mode", "'magic'", "V17: \"mode\" must be full or delta"),
+    BREAK(OTA "install/mode", "'delta'", "V17: \"base\" is required"),
+    BREAK(OTA "severity", "'urgent'", "V17: \"severity\" must be security, bugfix or feature"),
+    BREAK(OTA "advisories", "[1]", "V17: \"advisories\" must hold text"),
+    BREAK(OTA "not_before", "'soon'", NO_BEGIN),
+    BREAK(OTA "encoding", "'gzip'", "V17: \"encoding\" must be identity or aes128gcm"),
+    BREAK(OTA "enc", "{}", "V17: \"encoding\" identity has no encryption header"),
+    BREAK(OTA "plain", "{'length':1,'sha256':''}",
+          "V17: \"sha256\" must be 64 digits of lower-case hex"),
+    BREAK(OTA "chunks/count", "4", OTHER_COUNT),
+    BREAK(OTA "chunks/size", "1", NO_SIZE),
+    BREAK(OTA "chunks/size", "4294967296", NO_SIZE),
+    BREAK(OTA "chunks/list/length", "128", OTHER_COUNT),
+    BREAK(OTA "chunks/list/path", "'lock/2.1.0/other.chunks'",
+          "V17: \"chunks\" must name the image's path with .chunks behind it"),
+    BREAK(LIST "hashes/sha256", ZEROS, NO_LIST),
+    BREAK(LIST "length", "32", NO_LIST),
+    BREAK("targets/lock|2.1.0|app.bin.chunks", NULL, NO_LIST),
+    BREAK("targets/lock|2.1.0|app.bin", NULL, "V17: a chunk list belongs to no image"),
 };
 
 static void a_release_entry_keeps_its_schema(void **state)

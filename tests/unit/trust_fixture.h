@@ -110,7 +110,7 @@ static inline struct text signed_bytes(const struct keyring *keys, json_t *docum
  * removes it when `json` is NULL. */
 static inline void change(json_t *document, const char *path, const char *json)
 {
-    char copy[256], *rest = copy, *segment = NULL;
+    char copy[256], text[256], *rest = copy, *segment = NULL;
     json_t *parent = NULL, *at = document;
 
     snprintf(copy, sizeof copy, "%s", path);
@@ -122,7 +122,10 @@ static inline void change(json_t *document, const char *path, const char *json)
         at = json_is_array(parent) ? json_array_get(parent, (size_t)atoi(segment))
                                    : json_object_get(parent, segment);
     }
-    json_t *value = json ? json_loads(json, JSON_DECODE_ANY, NULL) : NULL;
+    snprintf(text, sizeof text, "%s", json ? json : "");
+    for (char *c = text; *c; c++)
+        *c = *c == '\'' ? '"' : *c;
+    json_t *value = json ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
     assert_true(!json || value);
     int failed = json_is_array(parent) ? json_array_set_new(parent, (size_t)atoi(segment), value)
                  : value               ? json_object_set_new(parent, segment, value)
