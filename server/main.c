@@ -3,11 +3,11 @@
  *
  * A map of the house; a folder includes only those above it, http/ only core/ and tls/.
  *
- *   core/      error, problem.def, config.def, log, clock, text, json, digest, mapped: no updates here
- *   tls/       from a TCP connection to a named peer: listener, sessions, verified certificates,
+ *   core/      error, problem.def, config.def, log, clock, text, json, digest, mapped: no updates
+ * here tls/       from a TCP connection to a named peer: listener, sessions, verified certificates,
  *              and socket.c, where libmicrohttpd's system calls meet OpenSSL
- *   store/     SQLite behind `struct tx`, group commit, one .h .c .sql per record; blob: image files
- *   trust/     who may say what is firmware: canonical JSON, keys, TUF roles, rollback rules
+ *   store/     SQLite behind `struct tx`, group commit, one .h .c .sql per record; blob: image
+ * files trust/     who may say what is firmware: canonical JSON, keys, TUF roles, rollback rules
  *   campaign/  who gets what, when, and when to stop: resolve, wave, gate, state, filter; apply_*
  *   http/      libmicrohttpd and nothing of our domain: server, router, request, reply, range
  *   api/       what can be asked: identity, device/ (DDI, native, images), operator/ (REST)
@@ -104,7 +104,8 @@ static int read_arguments(int argc, char **argv, struct arguments *ret)
     return -1;
 }
 
-static int load_settings(int argc, char **argv, const char *path, struct config **ret, struct error *err)
+static int load_settings(int argc, char **argv, const char *path, struct config **ret,
+                         struct error *err)
 {
     CLEANUP(config_free) struct config *config = NULL;
 
@@ -146,7 +147,8 @@ static int prepare_state_folder(const char *path, struct error *err)
         return fail(err, PROBLEM_UNPROCESSABLE,
                     "the state folder %s can be read by others: chmod 700 it", path);
     if (about.st_uid != geteuid())
-        return fail(err, PROBLEM_UNPROCESSABLE, "the state folder %s belongs to another user", path);
+        return fail(err, PROBLEM_UNPROCESSABLE, "the state folder %s belongs to another user",
+                    path);
     return 0;
 }
 
@@ -169,7 +171,8 @@ static int wait_for_signal(struct service *service)
 
     service_awaited_signals(&awaited);
     for (;;) {
-        int signal = watchdog_ms ? sigtimedwait(&awaited, NULL, &patience) : sigwaitinfo(&awaited, NULL);
+        int signal =
+            watchdog_ms ? sigtimedwait(&awaited, NULL, &patience) : sigwaitinfo(&awaited, NULL);
         if (signal == SIGHUP)
             service_reload(service);
         else if (signal > 0)

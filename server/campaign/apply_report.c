@@ -96,11 +96,9 @@ static int take_claim(struct tx *tx, struct hearing *h, bool is_evident, struct 
     bool is_believed = is_evident || h->device->version[0] == '\0';
     enum deployment_state to = is_believed ? DEPLOYMENT_VERIFYING : DEPLOYMENT_INSTALLING;
 
-    if (!deployment_may_move(deployment_state_in(deployment), to)) {
-        close_with_final(h);
-        return note_and_save(tx, h, err);
-    }
     close_with_final(h);
+    if (!deployment_may_move(deployment_state_in(deployment), to))
+        return note_and_save(tx, h, err);
     if (is_believed)
         return deployment_verify(tx, h->campaigns, deployment, h->device, &h->move, err);
     return take_installing(tx, h, err);

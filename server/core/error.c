@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+/* clang-format off */
 static const struct {
     int status;
     const char *slug;
@@ -14,6 +15,7 @@ static const struct {
 #include "core/problem.def"
 #undef PROBLEM
 };
+/* clang-format on */
 
 static void fill(struct error *err, enum problem problem, const char *field)
 {

@@ -36,7 +36,8 @@ int problem_status(enum problem problem);
 const char *problem_slug(enum problem problem);
 const char *problem_title(enum problem problem);
 
-/* What a person at a terminal should read: detail, else cause, else the title. Borrowed from err. */
+/* What a person at a terminal should read: detail, else cause, else the title. Borrowed from err.
+ */
 const char *error_text(const struct error *err);
 
 #endif

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-/* jansson's own limit is 2048 levels of recursion; ours is counted on the bytes, before it starts. */
+/* jansson's own limit is 2048 levels of recursion; ours is counted on the bytes, before it starts.
+ */
 static bool is_too_deep(const char *bytes, size_t length)
 {
     int depth = 0;
@@ -38,7 +39,8 @@ int json_read(const char *bytes, size_t length, json_t **ret, struct error *err)
         return fail(err, PROBLEM_BAD_JSON, "nested deeper than %d levels", JSON_MAX_DEPTH);
     json_t *value = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, &why);
     if (!value)
-        return fail(err, PROBLEM_BAD_JSON, "line %d, column %d: not valid JSON", why.line, why.column);
+        return fail(err, PROBLEM_BAD_JSON, "line %d, column %d: not valid JSON", why.line,
+                    why.column);
     *ret = value;
     return 0;
 }
@@ -90,7 +92,8 @@ int json_get_integer_or(const json_t *object, const char *name, int64_t least, i
         *ret = otherwise;
         return 0;
     }
-    if (!json_is_integer(value) || json_integer_value(value) < least || json_integer_value(value) > most)
+    if (!json_is_integer(value) || json_integer_value(value) < least ||
+        json_integer_value(value) > most)
         return fail_field(err, PROBLEM_BAD_FIELD, name,
                           "\"%s\" must be an integer from %lld to %lld", name, (long long)least,
                           (long long)most);
@@ -107,9 +110,10 @@ int json_get_number_or(const json_t *object, const char *name, double least, dou
         *ret = otherwise;
         return 0;
     }
-    if (!json_is_number(value) || json_number_value(value) < least || json_number_value(value) > most)
-        return fail_field(err, PROBLEM_BAD_FIELD, name, "\"%s\" must be a number from %g to %g", name,
-                          least, most);
+    if (!json_is_number(value) || json_number_value(value) < least ||
+        json_number_value(value) > most)
+        return fail_field(err, PROBLEM_BAD_FIELD, name, "\"%s\" must be a number from %g to %g",
+                          name, least, most);
     *ret = json_number_value(value);
     return 0;
 }
@@ -166,12 +170,14 @@ int json_only_members(const json_t *object, const char *const names[], struct er
     const char *key;
     json_t *value;
 
-    json_object_foreach ((json_t *)(uintptr_t)object, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    {
         size_t i = 0;
         while (names[i] && strcmp(names[i], key) != 0)
             i++;
         if (!names[i])
-            return fail_field(err, PROBLEM_BAD_FIELD, key, "\"%.60s\" is not a member known here", key);
+            return fail_field(err, PROBLEM_BAD_FIELD, key, "\"%.60s\" is not a member known here",
+                              key);
     }
     return 0;
 }

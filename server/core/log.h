@@ -15,7 +15,13 @@
 
 struct error;
 
-enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_level {
+    LOG_LEVEL_ERROR = 3,
+    LOG_LEVEL_WARNING,
+    LOG_LEVEL_NOTICE,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_DEBUG
+};
 
 struct log_field {
     const char *name;
@@ -34,7 +40,14 @@ static inline const char *log_text(const char *text_or_null)
 /* The cause of a failure, or its detail where there is no cause. */
 #define CAUSE(error_) TEXT("cause", log_cause(error_))
 
-#define LOG_FIELDS(...) (const struct log_field[]){__VA_ARGS__, {0}}
+#define LOG_FIELDS(...)                                                                            \
+    (const struct log_field[])                                                                     \
+    {                                                                                              \
+        __VA_ARGS__,                                                                               \
+        {                                                                                          \
+            0                                                                                      \
+        }                                                                                          \
+    }
 #define log_error(event, ...) log_event(LOG_LEVEL_ERROR, event, LOG_FIELDS(__VA_ARGS__))
 #define log_warning(event, ...) log_event(LOG_LEVEL_WARNING, event, LOG_FIELDS(__VA_ARGS__))
 #define log_info(event, ...) log_event(LOG_LEVEL_INFO, event, LOG_FIELDS(__VA_ARGS__))

@@ -238,10 +238,13 @@ bool identifier_ok(enum identifier kind, const char *string)
         size_t longest;
         bool upper_case;
     } kinds[] = {
-        [IDENTIFIER_PRODUCT] = {"-", 32, false},    [IDENTIFIER_COMPONENT] = {"-", 32, false},
-        [IDENTIFIER_VERSION] = {".+_~-", 64, true}, [IDENTIFIER_FILE] = {"._+~-", 128, true},
-        [IDENTIFIER_HARDWARE] = {"._-", 64, false}, [IDENTIFIER_DEVICE] = {"._:-", 64, true},
-        [IDENTIFIER_NAME] = {"._-", 64, true},
+        [IDENTIFIER_PRODUCT] = {"-",     32,  false},
+          [IDENTIFIER_COMPONENT] = {"-",     32,  false},
+        [IDENTIFIER_VERSION] = {".+_~-", 64,  true },
+          [IDENTIFIER_FILE] = {"._+~-", 128, true },
+        [IDENTIFIER_HARDWARE] = {"._-",   64,  false},
+          [IDENTIFIER_DEVICE] = {"._:-",  64,  true },
+        [IDENTIFIER_NAME] = {"._-",   64,  true },
     };
     size_t length = strlen(string);
 

@@ -53,7 +53,7 @@ enum identifier {
     IDENTIFIER_FILE,      /* [A-Za-z0-9][A-Za-z0-9._+~-]{0,127}, no ".." */
     IDENTIFIER_HARDWARE,  /* [a-z0-9][a-z0-9._-]{0,63} */
     IDENTIFIER_DEVICE,    /* [A-Za-z0-9][A-Za-z0-9._:-]{0,63} */
-    IDENTIFIER_NAME,      /* campaigns, channels, tags, operators: [A-Za-z0-9][A-Za-z0-9._-]{0,63} */
+    IDENTIFIER_NAME, /* campaigns, channels, tags, operators: [A-Za-z0-9][A-Za-z0-9._-]{0,63} */
 };
 bool identifier_ok(enum identifier kind, const char *string);
 

@@ -82,7 +82,7 @@ struct http_server_options {
     const struct routes *const *routes; /* NULL-terminated list of tables */
     struct http_hooks hooks;
     bool redirect_root;    /* GET / goes to /console/ */
-    int64_t body_max; /* bodies in memory, whatever a row allows; 0: the rows alone */
+    int64_t body_max;      /* bodies in memory, whatever a row allows; 0: the rows alone */
     bool strict_transport; /* replies carry Strict-Transport-Security: for listeners browsers use */
 };
 int http_server_start(const struct http_server_options *options, struct http_server **ret,

@@ -8,6 +8,8 @@
 
 #include "unit/campaign_fixture.h"
 
+#include <pthread.h>
+
 #define PLAN(more)                                                                                 \
     "{\"release\": \"gw:2.0\", \"target\": \"model = gw\", \"start\": true, \"confirm_after\": "   \
     "0" more "}"
@@ -725,6 +727,73 @@ static void a_restart_loses_nothing(void **state)
     assert_int_equal(poll_all(f, 20, true), 8);
 }
 
+/* -- threads -- */
+
+static void count_cut(void *arg, int64_t campaign_row, int64_t release_row)
+{
+    assert_int_equal(campaign_row, 1);
+    assert_int_equal(release_row, 0);
+    ++*(_Atomic int *)arg;
+}
+
+static void an_abort_cuts_transfers_once_it_is_on_disk(void **state)
+{
+    struct fixture *f = *state;
+    _Atomic int cuts = 0;
+    struct error err = {0};
+
+    create(f, ALL_AT_ONCE);
+    tick(f);
+    CHECKED(campaigns_start_ticker(f->campaigns, count_cut, &cuts, &err), err);
+    assert_int_equal(act(f, 1, CAMPAIGN_PAUSE, NULL), PROBLEM_NONE);
+    assert_int_equal(cuts, 0);
+    assert_int_equal(act(f, 1, CAMPAIGN_ABORT, "{\"reason\": 5}"), PROBLEM_BAD_FIELD);
+    assert_int_equal(cuts, 0);
+    assert_int_equal(act(f, 1, CAMPAIGN_ABORT, NULL), PROBLEM_NONE);
+    assert_int_equal(cuts, 1);
+    campaigns_stop_ticker(f->campaigns);
+}
+
+static void *poll_and_fetch(void *arg)
+{
+    struct fixture *f = arg;
+
+    for (int i = 0; i < 200; i++) {
+        int64_t device = 1 + i % 20;
+        struct decision decision = poll_as(f, device);
+
+        if (decision.verdict == VERDICT_OFFER)
+            campaign_note_transfer(f->campaigns, decision.deployment_row, 0, 1000, 1000);
+        if (decision.verdict == VERDICT_OFFER && i > 100)
+            prove(f, device, "2.0", "b", 1);
+    }
+    return NULL;
+}
+
+static void polls_rounds_and_operators_do_not_disturb_each_other(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t devices[3];
+
+    create(f, ALL_AT_ONCE);
+    tick(f);
+    for (size_t i = 0; i < COUNT_OF(devices); i++)
+        assert_int_equal(pthread_create(&devices[i], NULL, poll_and_fetch, f), 0);
+    for (int i = 0; i < 20; i++) {
+        (void)act(f, 1, i % 2 ? CAMPAIGN_RESUME : CAMPAIGN_PAUSE, NULL);
+        tick(f);
+    }
+    for (size_t i = 0; i < COUNT_OF(devices); i++)
+        pthread_join(devices[i], NULL);
+    (void)act(f, 1, CAMPAIGN_RESUME, NULL);
+    for (int64_t device = 1; device <= 20; device++)
+        if (poll_as(f, device).verdict == VERDICT_OFFER)
+            prove(f, device, "2.0", "b", 1);
+    pass(f, 1);
+    assert_int_equal(counted(f, "confirmed"), 20);
+    assert_string_equal(campaign_state(f), "finished");
+}
+
 /* -- whatever happens -- */
 
 static void check_counts(struct fixture *f)
@@ -867,6 +936,8 @@ int main(void)
         CASE(hardware_and_floor_are_respected),
         CASE(a_withdrawn_release_stops_its_campaign),
         CASE(a_restart_loses_nothing),
+        CASE(an_abort_cuts_transfers_once_it_is_on_disk),
+        CASE(polls_rounds_and_operators_do_not_disturb_each_other),
         cmocka_unit_test(counts_agree_whatever_devices_do),
     };
 

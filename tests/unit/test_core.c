@@ -4,11 +4,11 @@
 #include "core/json.h"
 #include "core/log.h"
 
+#include <cmocka.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
-#include <cmocka.h>
 
 static void times_survive_the_way_there_and_back(void **state)
 {
@@ -26,9 +26,10 @@ static void times_survive_the_way_there_and_back(void **state)
 static void times_that_do_not_exist_are_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"2026-02-30T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:00:60Z",
-                                      "2026-01-01T00:00:00", "2026-01-01T00:00:00+02:00",
-                                      "2026-01-01T00:00:00.5Z", "2026-13-01T00:00:00Z", ""};
+    static const char *const bad[] = {"2026-02-30T00:00:00Z",      "2026-01-01T24:00:00Z",
+                                      "2026-01-01T00:00:60Z",      "2026-01-01T00:00:00",
+                                      "2026-01-01T00:00:00+02:00", "2026-01-01T00:00:00.5Z",
+                                      "2026-13-01T00:00:00Z",      ""};
     int64_t wall;
 
     for (size_t i = 0; i < COUNT_OF(bad); i++)
@@ -45,8 +46,9 @@ static json_t *read_text(const char *text, struct error *err)
 static void json_with_surprises_is_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", "{", "{} {}", "{\"a\":1,\"a\":2}", "\"\\u0000\"", "{\"a\\u0000b\":1}",
-                                      "\"\xff\"", "[1,]", "NaN", "\"\\ud800\"", "{\"a\":1e999}"};
+    static const char *const bad[] = {
+        "",         "{",    "{} {}", "{\"a\":1,\"a\":2}", "\"\\u0000\"",  "{\"a\\u0000b\":1}",
+        "\"\xff\"", "[1,]", "NaN",   "\"\\ud800\"",       "{\"a\":1e999}"};
     struct error err;
 
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
@@ -68,7 +70,8 @@ static void json_is_only_so_deep(void **state)
         json_auto_t *value = read_text(text, &err);
         assert_int_equal(value != NULL, depth == JSON_MAX_DEPTH);
     }
-    json_auto_t *brackets_in_a_string = read_text("[\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[[[\"]", &err);
+    json_auto_t *brackets_in_a_string =
+        read_text("[\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[[[\"]", &err);
     assert_non_null(brackets_in_a_string);
 }
 
@@ -88,7 +91,8 @@ static void a_wrong_member_is_named(void **state)
     assert_int_equal(json_get_string(value, "absent", &text, &err), -1);
     assert_int_equal(number, 5);
     assert_string_equal(text, "kept");
-    assert_int_equal(json_only_members(value, (const char *const[]){"count", "name", NULL}, &err), -1);
+    assert_int_equal(json_only_members(value, (const char *const[]){"count", "name", NULL}, &err),
+                     -1);
     assert_string_equal(err.field, "nothing");
 }
 

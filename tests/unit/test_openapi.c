@@ -3,11 +3,11 @@
 #include "api/app.h"
 #include "openapi.h"
 
+#include <cmocka.h>
 #include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
-#include <cmocka.h>
 
 static json_t *description(void)
 {
@@ -82,8 +82,8 @@ static void every_route_is_described_and_nothing_else(void **state)
     json_t *methods;
 
     size_t routes = check_tables(paths, operator_routes) + check_tables(paths, device_routes);
-    json_object_foreach (json_object_get(whole, "paths"), path, methods)
-        described += json_object_size(methods);
+    json_object_foreach(json_object_get(whole, "paths"), path, methods) described +=
+        json_object_size(methods);
     assert_int_equal(routes, described);
 }
 
@@ -94,11 +94,11 @@ static void check_references(const json_t *value, const json_t *schemas)
     size_t index;
 
     if (json_is_array(value)) {
-        json_array_foreach (value, index, member)
-            check_references(member, schemas);
+        json_array_foreach(value, index, member) check_references(member, schemas);
         return;
     }
-    json_object_foreach ((json_t *)(uintptr_t)value, key, member) {
+    json_object_foreach((json_t *)(uintptr_t)value, key, member)
+    {
         if (strcmp(key, "$ref") == 0) {
             const char *name = strrchr(json_string_value(member), '/') + 1;
             if (!json_object_get(schemas, name))

@@ -3,8 +3,10 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <string.h>
+#include <stddef.h>
+
 #include <cmocka.h>
+#include <string.h>
 
 static void text_grows_past_its_first_room(void **state)
 {
@@ -51,7 +53,8 @@ static void numbers_are_written_to_the_edges(void **state)
 static void numbers_with_anything_but_digits_are_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", "-1", "+1", " 1", "1 ", "0x1", "9223372036854775808", "1e3"};
+    static const char *const bad[] = {"",   "-1", "+1", " 1", "1 ", "0x1", "9223372036854775808",
+                                      "1e3"};
     int64_t number = 77;
 
     for (size_t i = 0; i < COUNT_OF(bad); i++)
@@ -81,13 +84,40 @@ static void base64url_follows_rfc_4648(void **state)
     (void)state;
     static const struct {
         const char *plain, *encoded;
-    } cases[] = {{"", ""}, {"f", "Zg"}, {"fo", "Zm8"}, {"foo", "Zm9v"}, {"\xff\xfe", "__4"}};
+    } cases[] = {
+        {"",         ""    },
+        {"f",        "Zg"  },
+        {"fo",       "Zm8" },
+        {"foo",      "Zm9v"},
+        {"\xff\xfe", "__4" }
+    };
     char encoded[base64url_size(8)];
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         base64url_from_bytes(cases[i].plain, strlen(cases[i].plain), encoded);
         assert_string_equal(encoded, cases[i].encoded);
     }
+}
+
+static void base64_is_read_in_its_one_form(void **state)
+{
+    static const char *const bad[] = {
+        "Zg=", "Zg", "Zh==", "Zm9=", "Z===", "====", "Zm9v\n", "Z-9v", " Zg=", "Zm9vYg==Zg=="};
+    uint8_t bytes[8];
+    size_t count;
+
+    (void)state;
+    assert_true(base64_to_bytes("Zm9vYg==", bytes, sizeof bytes, &count));
+    assert_int_equal(count, 4);
+    assert_memory_equal(bytes, "foob", 4);
+    assert_true(base64_to_bytes("/+8=", bytes, sizeof bytes, &count));
+    assert_int_equal(count, 2);
+    assert_memory_equal(bytes, "\xff\xef", 2);
+    assert_true(base64_to_bytes("", bytes, sizeof bytes, &count));
+    assert_int_equal(count, 0);
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        assert_false(base64_to_bytes(bad[i], bytes, sizeof bytes, &count));
+    assert_false(base64_to_bytes("Zm9vYmFyZm9v", bytes, sizeof bytes, &count));
 }
 
 static void identifiers_keep_to_their_alphabet(void **state)
@@ -109,8 +139,8 @@ static void identifiers_keep_to_their_alphabet(void **state)
 static void utf8_refuses_overlong_forms_and_surrogates(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"\xc0\xae", "\xe0\x80\xae", "\xed\xa0\x80", "\xf4\x90\x80\x80",
-                                      "\xff", "\xc3", "\x80"};
+    static const char *const bad[] = {
+        "\xc0\xae", "\xe0\x80\xae", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff", "\xc3", "\x80"};
 
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         assert_false(utf8_ok(bad[i], strlen(bad[i])));
@@ -127,6 +157,7 @@ int main(void)
         cmocka_unit_test(numbers_with_anything_but_digits_are_refused),
         cmocka_unit_test(hex_is_lower_case_and_of_exact_length),
         cmocka_unit_test(base64url_follows_rfc_4648),
+        cmocka_unit_test(base64_is_read_in_its_one_form),
         cmocka_unit_test(identifiers_keep_to_their_alphabet),
         cmocka_unit_test(utf8_refuses_overlong_forms_and_surrogates),
     };

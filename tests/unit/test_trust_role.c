@@ -515,6 +515,25 @@ static void what_is_too_large_is_not_read(void **state)
     assert_string_equal(err.detail, "V1: larger than 1 bytes");
 }
 
+/* What is refused at the next start must not be published before. */
+static void signatures_have_an_end(void **state)
+{
+    CLEANUP(envelope_clear) struct envelope envelope = {0};
+    json_auto_t *document = json_object();
+    char hex[2049], keyid[KEYID_SIZE];
+    struct error err = {0};
+
+    (void)state;
+    memset(hex, 'a', 2048);
+    hex[2048] = '\0';
+    assert_int_equal(envelope_around(document, &envelope, &err), 0);
+    for (int i = 0; i < 5; i++) {
+        snprintf(keyid, sizeof keyid, "%064d", i);
+        assert_int_equal(envelope_add(&envelope, keyid, hex, &err), i < 4 ? 0 : -1);
+    }
+    assert_string_equal(err.detail, "V1: the signatures are larger than 8 KiB");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -536,6 +555,7 @@ int main(void)
         cmocka_unit_test(one_key_signs_once),
         cmocka_unit_test(an_envelope_is_written_in_one_way),
         cmocka_unit_test(what_is_too_large_is_not_read),
+        cmocka_unit_test(signatures_have_an_end),
     };
 
     return cmocka_run_group_tests(tests, make_keys, clear_keys);
