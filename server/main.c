@@ -29,6 +29,7 @@
 #include <time.h>
 
 #define DRAIN_MS 5000
+#define HOUSEKEEPING_MS 60000
 
 struct arguments {
     const char *config_path;
@@ -164,20 +165,22 @@ static void raise_descriptor_limit(void)
 
 static int wait_for_signal(struct service *service)
 {
+    int64_t patience_ms = service_watchdog_ms();
     sigset_t awaited;
-    int64_t watchdog_ms = service_watchdog_ms();
-    struct timespec patience = {.tv_sec = watchdog_ms / 1000,
-                                .tv_nsec = watchdog_ms % 1000 * 1000000};
 
+    if (!patience_ms || patience_ms > HOUSEKEEPING_MS)
+        patience_ms = HOUSEKEEPING_MS;
+    struct timespec patience = {.tv_sec = patience_ms / 1000,
+                                .tv_nsec = patience_ms % 1000 * 1000000};
     service_awaited_signals(&awaited);
     for (;;) {
-        int signal =
-            watchdog_ms ? sigtimedwait(&awaited, NULL, &patience) : sigwaitinfo(&awaited, NULL);
+        int signal = sigtimedwait(&awaited, NULL, &patience);
         if (signal == SIGHUP)
             service_reload(service);
         else if (signal > 0)
             return signal;
         service_tell_watchdog(service);
+        service_keep_house(service);
     }
 }
 

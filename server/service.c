@@ -2,6 +2,7 @@
 #include "service.h"
 
 #include "api/app.h"
+#include "api/operator/routes.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/text.h"
@@ -215,6 +216,14 @@ void service_tell_watchdog(struct service *service)
         sd_notify(0, "WATCHDOG=1");
     else
         log_error("server.writer_fails", CAUSE(&err));
+}
+
+void service_keep_house(struct service *service)
+{
+    struct error err = {0};
+
+    if (uploads_expire(&service->app, clock_wall(), &err))
+        log_error("server.housekeeping_failed", CAUSE(&err));
 }
 
 void service_drain(struct service *service, int64_t timeout_ms)

@@ -25,6 +25,8 @@ int service_tell_ready(struct service *service, struct error *err) MUST_CHECK;
 void service_reload(struct service *service);
 /* Half of systemd's watchdog interval; 0 when there is none. */
 int64_t service_watchdog_ms(void);
+/* What is done now and then: drops uploads nobody goes on with. Failures are logged. */
+void service_keep_house(struct service *service);
 /* Only when the writer still answers: a hung store must not look alive. */
 void service_tell_watchdog(struct service *service);
 void service_drain(struct service *service, int64_t timeout_ms);

@@ -56,7 +56,12 @@ int ddi_get_artifact(struct request *req, struct reply *reply, struct error *err
         return reply_sum(reply, &target, err);
     if (strcmp(asked, target.file) != 0 || target.is_broken)
         return fail(err, PROBLEM_NO_SUCH_ARTIFACT, "no such artifact");
-    struct served served = {.size = target.size, .file_name = target.file, .is_image = true};
+    struct served served = {
+        .target_row = target.row_id,
+        .size = target.size,
+        .file_name = target.file,
+        .is_image = true,
+    };
     if (!hex_to_bytes(target.sha256, served.sha256, sizeof served.sha256))
         return fail_internal(err, "target %s: malformed hash", target.path);
     return serve_blob(req, reply, &served, &decision, err);

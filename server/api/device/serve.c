@@ -8,8 +8,29 @@
 struct serving {
     struct app *app;
     const struct blob *blob;
+    int64_t device_row, target_row;
     int64_t deployment_row; /* 0: nothing to count for */
 };
+
+/* A campaign may have been stopped between the handler's look and the labels by which transfers are
+ * cut; whoever stops it afterwards finds them. The beginning is noted, so that an offer taken up late
+ * is not withdrawn under a long transfer. */
+static bool may_begin(void *arg)
+{
+    const struct serving *serving = arg;
+    CLEANUP(tx_end) struct tx tx = {0};
+    struct decision decision;
+    struct error err;
+
+    if (tx_read(&tx, serving->app->store, &err) ||
+        campaign_allows_artifact(&tx, serving->device_row, serving->target_row, &decision, &err) !=
+            STEP_ROW)
+        return false;
+    if (serving->deployment_row)
+        campaign_note_transfer(serving->app->campaigns, serving->deployment_row, 0, 0,
+                               serving->blob->size);
+    return true;
+}
 
 static void note_end(void *arg, int64_t first, int64_t sent, bool is_complete)
 {
@@ -37,7 +58,12 @@ int serve_blob(struct request *req, struct reply *reply, const struct served *se
 
     if (!serving)
         return fail_internal(err, "out of memory");
-    *serving = (struct serving){app, NULL, served->is_image ? decision->deployment_row : 0};
+    *serving = (struct serving){
+        .app = app,
+        .device_row = request_identity(req)->row,
+        .target_row = served->target_row,
+        .deployment_row = served->is_image ? decision->deployment_row : 0,
+    };
     if (blob_open(app->blobs, served->sha256, served->size, &serving->blob, err)) {
         free(serving);
         return HANDLE_FAILED;
@@ -52,6 +78,7 @@ int serve_blob(struct request *req, struct reply *reply, const struct served *se
         .cache_control = served->is_immutable ? "private, max-age=31536000, immutable" : NULL,
         .rate = decision->rate ? decision->rate : app->config->delivery_rate,
         .release = release_serving,
+        .is_still_wanted = may_begin,
         .finished = note_end,
         .arg = serving,
         .campaign_row = decision->campaign_row,

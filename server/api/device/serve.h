@@ -8,6 +8,7 @@
 
 struct served {
     uint8_t sha256[SHA256_SIZE];
+    int64_t target_row;    /* what campaign_allows_artifact() was asked for */
     int64_t size;          /* -1: whatever the blob has */
     const char *file_name; /* for Content-Disposition; NULL: none */
     bool is_image;         /* its bytes count for the deployment; a chunk list's do not */

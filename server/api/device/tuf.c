@@ -121,7 +121,11 @@ int tuf_get_target(struct request *req, struct reply *reply, struct error *err)
     if (step == STEP_DONE)
         return fail(err, PROBLEM_NO_SUCH_ARTIFACT, "no such artifact");
     struct served served = {
-        .size = artifact.size, .is_image = strcmp(target.kind, "image") == 0, .is_immutable = true};
+        .target_row = target.row_id,
+        .size = artifact.size,
+        .is_image = strcmp(target.kind, "image") == 0,
+        .is_immutable = true,
+    };
     memcpy(served.sha256, artifact.sha256, sizeof served.sha256);
     return serve_blob(req, reply, &served, &decision, err);
 }
