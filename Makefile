@@ -43,7 +43,8 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_SRC := $(wildcard tests/bench/bench_*.c)
 SQL := $(wildcard server/store/*.sql)
 MIGRATIONS := $(wildcard schema/[0-9]*.sql)
-WEB := $(shell find web -type f | LC_ALL=C sort)
+# Pictures of the console are for people who read the README, not for browsers.
+WEB := $(shell find web -type f ! -name '*.png' | LC_ALL=C sort)
 GEN := $(SQL:server/%.sql=$(B)/gen/%.sql.h) $(B)/gen/migrations.h $(B)/gen/web_files.h $(B)/gen/openapi.h
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 PROGRAMS := $(B)/otad $(B)/otactl

@@ -204,8 +204,8 @@ int64_t service_watchdog_ms(void)
 
 static int nothing(struct tx *tx, void *arg, struct error *err)
 {
-    (void)arg;
-    return tx_commit(tx, err);
+    (void)tx, (void)arg, (void)err;
+    return 0;
 }
 
 void service_tell_watchdog(struct service *service)

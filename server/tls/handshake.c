@@ -118,18 +118,16 @@ static bool open_ssl(struct handshake_thread *thread, struct handshake *handshak
                                   : secure_bio_install(handshake->ssl, handshake->fd);
 }
 
-/* Who it is: as the session remembers, or as the certificate of this handshake says. */
+/* Who it is: as the session remembers since its beginning, or as the certificate says. */
 static bool identify(struct handshake *handshake)
 {
     struct peer *peer = &handshake->peer;
-    const X509 *certificate;
 
     peer->was_resumed = SSL_session_reused(handshake->ssl);
-    if (peer->was_resumed)
-        return session_peer(SSL_get_session(handshake->ssl), peer) &&
-               peer->not_after >= clock_wall();
-    certificate = SSL_get0_peer_certificate(handshake->ssl);
-    return !certificate || certificate_describe(certificate, peer);
+    if (session_peer(SSL_get_session(handshake->ssl), peer))
+        return peer->not_after >= clock_wall();
+    const X509 *certificate = SSL_get0_peer_certificate(handshake->ssl);
+    return certificate ? certificate_describe(certificate, peer) : !peer->was_resumed;
 }
 
 static void finish(struct handshake_thread *thread, struct handshake *handshake, int64_t now_ms)

@@ -144,10 +144,11 @@ static void show_progress(const struct fleet *fleet)
     json_auto_t *versions = versions_to_json(fleet);
     char *text = json_dumps(versions, JSON_COMPACT);
 
-    fprintf(stderr, "fleet: %zu devices %s, %lld MB, %lld cut, %lld resumed, %lld failed\n",
+    fprintf(stderr,
+            "fleet: %zu devices %s, %lld MB, %lld cut, %lld resumed, %lld failed, %lld broken\n",
             fleet->count, text ? text : "", (long long)(fleet->stats.bytes / 1000000),
             (long long)fleet->stats.cuts, (long long)fleet->stats.resumed_downloads,
-            (long long)fleet->stats.failed);
+            (long long)fleet->stats.failed, (long long)fleet->stats.broken);
     free(text);
 }
 

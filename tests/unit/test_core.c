@@ -4,11 +4,12 @@
 #include "core/json.h"
 #include "core/log.h"
 
-#include <cmocka.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 static void times_survive_the_way_there_and_back(void **state)
 {

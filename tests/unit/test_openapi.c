@@ -3,11 +3,12 @@
 #include "api/app.h"
 #include "openapi.h"
 
-#include <cmocka.h>
 #include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 static json_t *description(void)
 {

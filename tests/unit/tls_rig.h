@@ -8,6 +8,7 @@
 #include "tls/certificate.h"
 #include "tls/context.h"
 #include "tls/pki.h"
+#include "tls/socket.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -126,6 +127,7 @@ RIG_UNUSED static struct context_options rig_options(const struct rig *rig)
         .ca = rig_path(rig, "device-ca.crt"),
         .crl = "",
         .has_tls12 = true,
+        .has_kernel_tls = secure_socket_kernel_can_tls(),
         .session_lifetime = 3600,
         .sessions = rig->sessions,
         .verified = rig->verified,
