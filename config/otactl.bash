@@ -86,11 +86,11 @@ _otactl()
     'trust show') [[ $current != -* ]] || words='--json --help' ;;
     'trust '*) words='install show --help' ;;
     'server status') [[ $current != -* ]] || words='--json --help' ;;
-    'server reload') [[ $current != -* ]] || words='--json --help' ;;
-    'server '*) words='status reload --help' ;;
+    'server '*) words='status --help' ;;
+    'reload '*) [[ $current != -* ]] || words='--json --help' ;;
     'completion bash') [[ $current != -* ]] || words='--json --help' ;;
     'completion '*) words='bash --help' ;;
-    ' ') words='init device fleet upload artifact product release draft campaign operator token audit trust server completion help --directory --token-file --json --help' ;;
+    ' ') words='init device fleet upload artifact product release draft campaign operator token audit trust server reload completion help --directory --token-file --json --help' ;;
     esac
     if [[ ! $words && $current != -* ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$current")

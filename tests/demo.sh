@@ -94,10 +94,11 @@ check_outcome() {
     wait_for 5 "the simulated fleet's figures" test -s "$WORK/fleet.json"
     cmp "$WORK/rootfs.img" "$WORK/swu/installed.img" || die "SWUpdate installed something else"
     [ "$(number_of resumed_downloads "$WORK/fleet.json")" -gt 0 ] || die "no download was resumed"
+    ctl --json campaign show "$CAMPAIGN" >"$WORK/campaign.json"
     ctl fleet versions
     printf '%-28s %s\n' \
         'devices on the new version' "$((DEVICES + 1)) of $((DEVICES + 1))" \
-        'image bytes to the simulated' "$(number_of bytes "$WORK/fleet.json")" \
+        'bytes of the image served' "$(number_of bytes_served "$WORK/campaign.json")" \
         'downloads cut and resumed' "$(number_of resumed_downloads "$WORK/fleet.json")" \
         'TLS handshakes, resumed' "$(number_of full_handshakes "$WORK/fleet.json") full, $(number_of resumed_handshakes "$WORK/fleet.json") resumed" \
         'the file SWUpdate installed' "identical, $(sha256sum <"$WORK/swu/installed.img" | cut -c1-16)…" \

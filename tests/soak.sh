@@ -19,7 +19,8 @@ start_all() {
     "$OTACTL" init "$WORK/server" --port 0 --operator-port 0 --hostname localhost --product gateway \
         --set device.poll=2 --set device.poll_minimum=1 --set campaign.tick=1 \
         --set campaign.confirm_after=1 --set store.seen_flush=1 \
-        --set http.connections_per_address=10000 >/dev/null || die "otactl init"
+        --set http.connections_per_address=10000 --set tls.address_rate=10000 \
+        --set tls.address_burst=10000 >/dev/null || die "otactl init"
     start_daemon
     ctl device issue --count "$DEVICES" --prefix gw- --model gw2 --out "$WORK/devices" >/dev/null
     "$FLEET" --url "https://localhost:$DEVICE_PORT" --devices "$WORK/devices" --api mixed --cut 0.3 \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* otactl server …: the daemon itself. */
+/* otactl server …, otactl reload: the daemon itself. */
 #include "cli/verbs.h"
 
 #include "cli/http.h"
@@ -26,7 +26,7 @@ static int server_status(struct cli *cli)
     return 0;
 }
 
-static int server_reload(struct cli *cli)
+static int reload(struct cli *cli)
 {
     if (http_post(cli, "/server/reload", json_object(), NULL))
         return -1;
@@ -40,12 +40,18 @@ static const struct verb verbs[] = {
     {"status", "", "version, counts, trust and what to look after",
      "$ otactl server status\n",
      NO_OPTIONS, server_status},
-    {"reload", "", "read certificates, authorities and revocation lists anew",
+};
+static const struct verb reload_verbs[] = {
+    {"", "", "read certificates, authorities and revocation lists anew",
      "As SIGHUP does; if one of them cannot be read, the old ones stay and the reason is told.\n"
+     "No connection is dropped.\n"
      "\n"
-     "$ otactl server reload\n",
-     NO_OPTIONS, server_reload},
+     "$ otactl reload\n",
+     NO_OPTIONS, reload},
 };
 /* clang-format on */
 
 const struct group server_group = {"server", "the daemon itself", verbs, COUNT_OF(verbs)};
+const struct group reload_group = {"reload",
+                                   "read certificates, authorities and revocation lists anew",
+                                   reload_verbs, COUNT_OF(reload_verbs)};

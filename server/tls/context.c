@@ -286,9 +286,7 @@ static int set_protocol(SSL_CTX *context, const struct context_options *options,
                                      SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
                                      SSL_OP_NO_TICKET | SSL_OP_IGNORE_UNEXPECTED_EOF |
                                      (options->has_kernel_tls ? SSL_OP_ENABLE_KTLS : 0));
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN |
-                                  SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_security_level(context, 2);
     SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
     if (!SSL_CTX_set_min_proto_version(context,

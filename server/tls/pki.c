@@ -164,7 +164,8 @@ int pki_issuer_open(const char *certificate_path, const char *key_path, struct p
     CLEANUP(certificate_free) X509 *certificate = NULL;
     CLEANUP(private_key_free) EVP_PKEY *key = NULL;
 
-    if (certificate_read(certificate_path, &certificate, err) || private_key_read(key_path, &key, err))
+    if (certificate_read(certificate_path, &certificate, err) ||
+        private_key_read(key_path, &key, err))
         return -1;
     if (!X509_check_private_key(certificate, key))
         return fail_openssl(err, "%s is not the key of %s", key_path, certificate_path);

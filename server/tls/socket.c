@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <linux/tcp.h> /* for a tcp_info with bytes_acked */
+#include <linux/tls.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <string.h>
@@ -19,6 +20,9 @@
 #define LOCKS 64
 #define BODY_WINDOW_MS 30000
 #define REPLY_WINDOW_MS 120000
+#ifndef SOL_TLS
+#define SOL_TLS 282
+#endif
 
 static _Atomic(struct secure_socket *) *table;
 static size_t table_size;
@@ -70,17 +74,29 @@ struct secure_socket *table_remove(int fd)
     return socket;
 }
 
+/* Asks the kernel itself: what is sent without our encryption had better get the kernel's. */
+static bool kernel_encrypts(int fd)
+{
+    struct tls_crypto_info info = {0};
+    socklen_t size = sizeof info;
+
+    return getsockopt(fd, SOL_TLS, TLS_TX, &info, &size) == 0 && info.cipher_type != 0;
+}
+
 /* Leaves the sending side to the kernel when it took it, else gives `ssl` our own BIO. */
 static int choose_sender(struct secure_socket *socket, SSL *ssl, struct error *err)
 {
     BIO *writer = SSL_get_wbio(ssl), *reader = SSL_get_rbio(ssl);
-    bool is_kernels = writer && reader && (BIO_get_ktls_send(writer) || BIO_get_ktls_recv(reader));
 
-    if (is_kernels) {
+    if (writer && BIO_get_ktls_send(writer)) {
+        if (!kernel_encrypts(socket->fd))
+            return fail_internal(err, "the kernel does not encrypt as it should");
         SSL_set_mode(ssl, SSL_MODE_AUTO_RETRY);
         atomic_fetch_add(&totals.kernel_tls, 1);
         return 0;
     }
+    if (reader && BIO_get_ktls_recv(reader)) /* half taken over: neither way would be right */
+        return fail_internal(err, "the kernel decrypts but does not encrypt");
     if (!secure_bio_of(ssl) && !secure_bio_install(ssl, socket->fd))
         return fail_internal(err, "no memory for a connection");
     SSL_clear_mode(ssl, SSL_MODE_AUTO_RETRY);

@@ -65,6 +65,10 @@ void stream_note_message(int is_written, int version, int type, const void *byte
     (void)ssl;
     if ((type == SSL3_RT_HANDSHAKE && !is_written) || (type == SSL3_RT_ALERT && is_written))
         socket->control_run++;
+    /* A kernel that encrypts cannot be given another key (Linux before 6.14, OpenSSL before 3.5).
+     */
+    if (!socket->bio && type == SSL3_RT_HANDSHAKE && is_written)
+        socket->has_failed = true;
 }
 
 /* -- reading -- */
@@ -182,13 +186,12 @@ static void skip(struct cursor *cursor, size_t count)
 }
 
 /* The next bytes for one record: where they are when they are many, else collected in `record`. */
-static const uint8_t *next_record(const struct cursor *cursor, bool must_copy, uint8_t *record,
-                                  size_t *ret_size)
+static const uint8_t *next_record(const struct cursor *cursor, uint8_t *record, size_t *ret_size)
 {
     struct cursor ahead = *cursor;
     size_t here = ahead.at->iov_len - ahead.offset, filled = 0;
 
-    if (!must_copy && (here >= BIO_RECORD_MAX || ahead.left == 1)) {
+    if (here >= BIO_RECORD_MAX || ahead.left == 1) {
         *ret_size = here < BIO_RECORD_MAX ? here : BIO_RECORD_MAX;
         return (const uint8_t *)ahead.at->iov_base + ahead.offset;
     }
@@ -205,30 +208,24 @@ static const uint8_t *next_record(const struct cursor *cursor, bool must_copy, u
     return record;
 }
 
-/* Encrypts up to `records` records. Returns the plain bytes taken, or -1. What the kernel encrypts
- * leaves at once, so it is copied and found sound before. */
+/* Encrypts up to `records` records; our BIO takes them all. Returns the plain bytes taken, or -1.
+ */
 static ssize_t encrypt(struct secure_socket *socket, struct cursor *cursor, unsigned records)
 {
     uint8_t *record = secure_bio_plain_record();
-    bool is_kernels = !socket->bio;
     size_t done = 0, size, written;
 
     if (!record)
         return -1;
+    ERR_clear_error();
     for (; records && cursor->left; records--) {
-        const uint8_t *bytes = next_record(cursor, is_kernels, record, &size);
+        const uint8_t *bytes = next_record(cursor, record, &size);
 
-        if (is_kernels && !is_sound(cursor))
+        written = 0;
+        if (size && !SSL_write_ex(socket->ssl, bytes, size, &written))
             return -1;
-        ERR_clear_error();
-        if (size && !SSL_write_ex(socket->ssl, bytes, size, &written)) {
-            if (SSL_get_error(socket->ssl, 0) != SSL_ERROR_WANT_WRITE)
-                return -1;
-            atomic_store_explicit(&socket->is_blocked, true, memory_order_relaxed);
-            break;
-        }
-        skip(cursor, size ? written : 0);
-        done += size ? written : 0;
+        skip(cursor, written);
+        done += written;
     }
     return (ssize_t)done;
 }
@@ -291,20 +288,44 @@ static ssize_t send_gathered(struct secure_socket *socket, struct cursor *cursor
     return (ssize_t)done;
 }
 
-/* Records that the kernel makes: it takes as much as it has room for. */
+/* The kernel encrypts whatever goes into the descriptor, so there is nothing to hold back.
+ * (SSL_write would: OpenSSL keeps a pointer to bytes the kernel did not take, and ours do not
+ * stay.) After a short result the rest is tried again: it may have been a page that is gone, and
+ * not the socket. */
 static ssize_t send_by_kernel(struct secure_socket *socket, struct cursor *cursor)
 {
+    struct msghdr message = {.msg_iovlen = cursor->count};
     size_t done = 0;
+    ssize_t taken;
 
-    while (cursor->left && done < FAIR_SHARE && !socket->is_blocked) {
-        ssize_t taken = encrypt(socket, cursor, BIO_RECORDS_GATHERED);
+    memcpy(&message.msg_iov, &cursor->parts, sizeof message.msg_iov); /* msghdr has no const form */
+    while (cursor->left) {
+        if (!is_sound(cursor))
+            return fail_for_good(socket);
+        if (!done)
+            taken = libc_calls()->sendmsg(socket->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        else
+            taken = libc_calls()->send(
+                socket->fd, (const uint8_t *)cursor->at->iov_base + cursor->offset,
+                cursor->at->iov_len - cursor->offset, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (taken < 0 && errno == EAGAIN)
+            break;
         if (taken < 0)
             return fail_for_good(socket);
+        skip(cursor, (size_t)taken);
         done += (size_t)taken;
     }
-    if (cursor->left && !socket->is_blocked)
-        ask_for_edge(socket);
+    if (!is_sound(cursor))
+        return fail_for_good(socket);
+    atomic_store_explicit(&socket->is_blocked, cursor->left > 0, memory_order_relaxed);
     return done || !cursor->left ? (ssize_t)done : refuse(EAGAIN);
+}
+
+static ssize_t count_sent(struct secure_socket *socket, ssize_t done)
+{
+    if (done > 0)
+        atomic_fetch_add_explicit(&socket->bytes_out, (uint64_t)done, memory_order_relaxed);
+    return done;
 }
 
 ssize_t stream_send(struct secure_socket *socket, const struct iovec *parts, size_t count)
@@ -321,57 +342,49 @@ ssize_t stream_send(struct secure_socket *socket, const struct iovec *parts, siz
     }
     atomic_store_explicit(&socket->is_blocked, false, memory_order_relaxed);
     skip(&cursor, (size_t)done);
-    interpose_is_inside = true;
-    done = socket->bio ? send_gathered(socket, &cursor, (size_t)done)
-                       : send_by_kernel(socket, &cursor);
-    interpose_is_inside = false;
-    if (done > 0)
-        atomic_fetch_add_explicit(&socket->bytes_out, (uint64_t)done, memory_order_relaxed);
-    return done;
+    return count_sent(socket, socket->bio ? send_gathered(socket, &cursor, (size_t)done)
+                                          : send_by_kernel(socket, &cursor));
 }
 
 static ssize_t send_file_by_kernel(struct secure_socket *socket, int file, off64_t *offset,
                                    size_t size)
 {
-    if (is_over(socket))
-        return refuse(ECONNRESET);
-    interpose_is_inside = true;
-    ERR_clear_error();
-    ssize_t done = SSL_sendfile(socket->ssl, file, *offset, size, 0);
-    int reason = done < 0 ? SSL_get_error(socket->ssl, (int)done) : SSL_ERROR_NONE;
-    interpose_is_inside = false;
-    atomic_store_explicit(&socket->is_blocked, done < (ssize_t)size, memory_order_relaxed);
-    if (reason == SSL_ERROR_WANT_WRITE)
-        return refuse(EAGAIN);
-    if (done < 0)
+    ssize_t done = libc_calls()->sendfile64(socket->fd, file, offset, size);
+
+    if (done == 0)
+        return refuse(EIO); /* a file that ends early must not look like a full socket */
+    if (done < 0 && errno != EAGAIN && errno != EINTR)
         return fail_for_good(socket);
-    atomic_fetch_add_explicit(&socket->bytes_out, (uint64_t)done, memory_order_relaxed);
+    atomic_store_explicit(&socket->is_blocked, done < (ssize_t)size, memory_order_relaxed);
+    return count_sent(socket, done);
+}
+
+/* Without the kernel's help the bytes take the way of all others. */
+static ssize_t send_file_gathered(struct secure_socket *socket, int file, off64_t *offset,
+                                  size_t size)
+{
+    size_t most = (size_t)BIO_RECORDS_GATHERED * BIO_RECORD_MAX;
+    struct iovec part = {secure_bio_file_buffer(), size < most ? size : most};
+    ssize_t got = part.iov_base ? pread64(file, part.iov_base, part.iov_len, *offset) : -1;
+
+    if (got <= 0)
+        return refuse(EIO);
+    part.iov_len = (size_t)got;
+    ssize_t done = stream_send(socket, &part, 1);
+    if (done <= 0)
+        return done;
+    *offset += done;
+    if (done == got && (size_t)done < size) /* short because of us, not of the socket */
+        ask_for_edge(socket);
     return done;
 }
 
 ssize_t stream_send_file(struct secure_socket *socket, int file, off64_t *offset, size_t size)
 {
-    size_t most = (size_t)BIO_RECORDS_GATHERED * BIO_RECORD_MAX;
-    struct iovec part = {secure_bio_file_buffer(), size < most ? size : most};
-    ssize_t done;
-
-    if (!socket->bio) {
-        done = send_file_by_kernel(socket, file, offset, size);
-    } else {
-        ssize_t got = part.iov_base ? pread64(file, part.iov_base, part.iov_len, *offset) : -1;
-
-        if (got <= 0)
-            return refuse(EIO); /* a file that ends early must not look like a full socket */
-        part.iov_len = (size_t)got;
-        done = stream_send(socket, &part, 1);
-    }
-    if (done == 0)
-        return refuse(EIO);
-    if (done > 0)
-        *offset += done;
-    if (socket->bio && done > 0 && (size_t)done < size && (size_t)done == part.iov_len)
-        ask_for_edge(socket);
-    return done;
+    if (is_over(socket))
+        return refuse(ECONNRESET);
+    return socket->bio ? send_file_gathered(socket, file, offset, size)
+                       : send_file_by_kernel(socket, file, offset, size);
 }
 
 /* -- the end -- */

@@ -1,4 +1,6 @@
 """Request heads that must not get through: each is answered once, and nothing after it runs."""
+import re
+
 import pytest
 
 ORIGIN = b"Host: localhost\r\n"
@@ -12,7 +14,7 @@ def device(shared_server):
 
 
 def statuses(answer):
-    return [int(line.split()[1]) for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+    return [int(code) for code in re.findall(rb"HTTP/1\.1 (\d{3}) ", answer)]
 
 
 REFUSED = [
@@ -37,8 +39,6 @@ REFUSED = [
      b"Content-Length: 2\r\nExpect: magic\r\n\r\n{}", {417}),
     ("two ranges headers", b"GET /DEFAULT/controller/v1/head-1/softwaremodules/1/artifacts/x HTTP/1.1\r\n" + ORIGIN +
      b"Range: bytes=0-1\r\nRange: bytes=3-4\r\n\r\n", {400}),
-    ("a body of unknown length", b"POST /v1/device/status HTTP/1.1\r\n" + ORIGIN +
-     b"Content-Type: application/json\r\n\r\n", {411, 400}),
     ("a huge path", b"GET /" + b"a" * 60000 + b" HTTP/1.1\r\n" + ORIGIN + b"\r\n", {400, 414, 431}),
     ("a huge header", POLL + ORIGIN + b"X: " + b"a" * 60000 + b"\r\n\r\n", {400, 431}),
     ("thousands of headers", POLL + ORIGIN + b"X: a\r\n" * 5000 + b"\r\n", {400, 431}),
@@ -57,6 +57,12 @@ def test_it_is_refused_and_nothing_after_it_runs(device, name, head, expected):
 def test_pipelined_requests_are_answered_in_order(device):
     one = POLL + ORIGIN + b"\r\n"
     assert statuses(device.raw(one * 20 + SECOND)) == [200] * 21
+
+
+def test_a_body_of_no_length_is_asked_for_its_length(device):
+    answer = device.raw(b"POST /v1/device/status HTTP/1.1\r\n" + ORIGIN + b"Content-Type: application/json\r\n\r\n" + SECOND)
+    # Without length and encoding there is no body (RFC 9112 section 6.3), so what follows is a request.
+    assert statuses(answer) == [411, 200]
 
 
 def test_head_is_get_without_a_body(device):

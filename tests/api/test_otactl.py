@@ -149,7 +149,7 @@ def test_status_and_reload(shared_server):
     told = json.loads(shared_server.otactl("server", "status", "--json").stdout)
     assert told["device_port"] == shared_server.device_port
     assert "version:" in shared_server.otactl("server", "status").stdout
-    shared_server.otactl("server", "reload")
+    shared_server.otactl("reload")
 
 
 # -- devices --
