@@ -65,10 +65,6 @@ void stream_note_message(int is_written, int version, int type, const void *byte
     (void)ssl;
     if ((type == SSL3_RT_HANDSHAKE && !is_written) || (type == SSL3_RT_ALERT && is_written))
         socket->control_run++;
-    /* A kernel that encrypts cannot be given another key (Linux before 6.14, OpenSSL before 3.5).
-     */
-    if (!socket->bio && type == SSL3_RT_HANDSHAKE && is_written)
-        socket->has_failed = true;
 }
 
 /* -- reading -- */
@@ -288,6 +284,16 @@ static ssize_t send_gathered(struct secure_socket *socket, struct cursor *cursor
     return (ssize_t)done;
 }
 
+/* The kernel does not fault on a page that is gone, it refuses; whoever keeps the file shall know. */
+static void touch(const struct cursor *cursor)
+{
+    const volatile uint8_t *bytes = (const uint8_t *)cursor->at->iov_base + cursor->offset;
+    size_t size = cursor->at->iov_len - cursor->offset;
+
+    for (size_t i = 0; i < size && i < BIO_RECORD_MAX; i += 4096)
+        (void)bytes[i];
+}
+
 /* The kernel encrypts whatever goes into the descriptor, so there is nothing to hold back.
  * (SSL_write would: OpenSSL keeps a pointer to bytes the kernel did not take, and ours do not
  * stay.) After a short result the rest is tried again: it may have been a page that is gone, and
@@ -310,8 +316,10 @@ static ssize_t send_by_kernel(struct secure_socket *socket, struct cursor *curso
                 cursor->at->iov_len - cursor->offset, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (taken < 0 && errno == EAGAIN)
             break;
-        if (taken < 0)
+        if (taken < 0) {
+            touch(cursor);
             return fail_for_good(socket);
+        }
         skip(cursor, (size_t)taken);
         done += (size_t)taken;
     }

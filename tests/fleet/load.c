@@ -16,16 +16,17 @@
 #define OPENING_MAX                                                                                \
     64 /* a server bounds the handshakes it has open; that is not what is measured */
 
-static const struct mode {
+struct mode {
     const char *name;
     bool keeps, resumes, posts, idles, downloads;
-} modes[] = {
-    {.name = "poll-full"},
-    {                            .name = "poll-resumed", .resumes = true},
-    {                       .name = "poll-keepalive",        .keeps = true},
-    {             .name = "download",     .keeps = true, .downloads = true},
-    {             .name = "status",         .keeps = true, .posts = true},
-    { .name = "idle",         .keeps = true, .idles = true},
+};
+static const struct mode modes[] = {
+    {"poll-full",      false, false, false, false, false},
+    {"poll-resumed",   false, true,  false, false, false},
+    {"poll-keepalive", true,  false, false, false, false},
+    {"download",       true,  false, false, false, true },
+    {"status",         true,  false, true,  false, false},
+    {"idle",           true,  false, false, true,  false},
 };
 
 struct load {
@@ -301,6 +302,8 @@ int load_run(struct fleet *fleet, struct error *err)
         start_clock(&load);
     for (int i = 0; i < OPENING_MAX; i++)
         start_slot(&load);
+    if (!load.mode->idles)
+        loop_never_sleep(fleet->loop);
     if (loop_run(fleet->loop, err))
         return -1;
     print_result(&load);

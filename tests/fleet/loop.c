@@ -12,7 +12,7 @@
 
 struct loop {
     int epoll;
-    int is_stopping;
+    int is_stopping, never_sleeps;
     struct timer **heap; /* from 1; heap[1] is due first */
     size_t count, room;
 };
@@ -45,6 +45,11 @@ void loop_close(struct loop **loop)
 void loop_stop(struct loop *loop)
 {
     loop->is_stopping = 1;
+}
+
+void loop_never_sleep(struct loop *loop)
+{
+    loop->never_sleeps = 1;
 }
 
 int loop_watch(struct loop *loop, int fd, uint32_t events, struct watch *watch, struct error *err)
@@ -150,7 +155,7 @@ int loop_run(struct loop *loop, struct error *err)
 
         if (loop->is_stopping)
             break;
-        count = epoll_wait(loop->epoll, events, EVENTS_PER_ROUND, wait_ms);
+        count = epoll_wait(loop->epoll, events, EVENTS_PER_ROUND, loop->never_sleeps ? 0 : wait_ms);
         if (count < 0 && errno != EINTR)
             return fail_internal(err, "epoll_wait: %m");
         for (int i = 0; i < count && !loop->is_stopping; i++) {

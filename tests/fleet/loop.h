@@ -15,6 +15,9 @@ void loop_close(struct loop **loop);
 /* Returns after loop_stop(). */
 int loop_run(struct loop *loop, struct error *err) MUST_CHECK;
 void loop_stop(struct loop *loop);
+/* Asks again and again instead of waiting. Over loopback the sender pays for waking the receiver,
+ * so a client that sleeps makes a server look the dearer the more often it outruns it. */
+void loop_never_sleep(struct loop *loop);
 
 /* A descriptor's owner; lives inside what it belongs to. `ready` may be called once more after
  * unwatch() in the same round, so it must take an untimely call calmly. */

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <errno.h>
 #include <microhttpd.h>
 #include <poll.h>
 #include <pthread.h>
@@ -433,8 +434,9 @@ static void *download_big(void *arg)
     visit_open(&visit);
     for (int i = 0; i < 5; i++) {
         visit_ask(&visit, "/big");
-        if (!visit_read(&visit, BIG_SIZE, 0) || visit.is_wrong)
-            return NULL;
+        if (!visit_read(&visit, BIG_SIZE, 0) || visit.is_wrong){
+fprintf(stderr,"round %d received %zu wrong %d errno %d head %s\n", i, visit.received, visit.is_wrong, errno, visit.head); ERR_print_errors_fp(stderr);
+            return NULL;}
     }
     visit_close(&visit);
     return &big_file;

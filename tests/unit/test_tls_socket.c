@@ -398,26 +398,6 @@ static void what_is_received_is_whole_and_no_edge_is_lost(void **state)
     }
 }
 
-static void a_kernel_that_encrypts_ends_at_a_key_update(void **state)
-{
-    struct ends ends;
-    char byte;
-
-    (void)state;
-    ends_open(&ends, TLS1_3_VERSION, 0);
-    if (!secure_socket_has_kernel_tls(ends.server)) {
-        ends_close(&ends);
-        skip();
-    }
-    assert_true(SSL_key_update(ends.client_ssl, SSL_KEY_UPDATE_REQUESTED));
-    assert_int_equal(SSL_write(ends.client_ssl, "x", 1), 1);
-    do
-        await_edge(&ends, EPOLLIN);
-    while (recv(ends.server, &byte, 1, 0) < 0 && errno == EAGAIN);
-    assert_int_equal(send(ends.server, "y", 1, 0), -1);
-    ends_close(&ends);
-}
-
 static void the_end_right_behind_the_data_is_noticed(void **state)
 {
     struct ends ends;
@@ -473,10 +453,6 @@ static void key_updates_work_and_a_flood_of_them_does_not(void **state)
 
     (void)state;
     ends_open(&ends, TLS1_3_VERSION, 0);
-    if (secure_socket_has_kernel_tls(ends.server)) { /* it cannot change its key */
-        ends_close(&ends);
-        skip();
-    }
     for (int i = 0; i < 100; i++) {
         assert_true(SSL_key_update(ends.client_ssl, SSL_KEY_UPDATE_REQUESTED));
         assert_int_equal(SSL_write(ends.client_ssl, "x", 1), 1);
@@ -757,7 +733,6 @@ int main(void)
         cmocka_unit_test(what_is_sent_arrives_whatever_the_reader_does),
         cmocka_unit_test(bytes_are_counted_exactly_when_the_socket_is_full),
         cmocka_unit_test(what_is_received_is_whole_and_no_edge_is_lost),
-        cmocka_unit_test(a_kernel_that_encrypts_ends_at_a_key_update),
         cmocka_unit_test(the_end_right_behind_the_data_is_noticed),
         cmocka_unit_test(a_close_says_goodbye),
         cmocka_unit_test(key_updates_work_and_a_flood_of_them_does_not),
