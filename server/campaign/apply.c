@@ -166,6 +166,38 @@ static int may_offer(struct tx *tx, int64_t campaign_row, bool *ret, struct erro
     return 0;
 }
 
+struct places {
+    int wave;
+    int64_t taken;
+};
+
+static int add_taken(int wave, const char *state, int64_t count, void *arg, struct error *err)
+{
+    struct places *places = arg;
+
+    (void)state, (void)err;
+    if (wave == places->wave)
+        places->taken += count;
+    return 0;
+}
+
+/* Places are taken on the writer, one after another. */
+static int has_place(struct tx *tx, const struct plan *plan, int wave, bool *ret, struct error *err)
+{
+    struct band *band = &plan->bands[wave];
+    struct places places = {.wave = wave};
+
+    *ret = true;
+    if (band->places == 0)
+        return 0;
+    if (deployment_counts(tx, plan->row_id, add_taken, &places, err))
+        return -1;
+    *ret = places.taken < band->places;
+    if (!*ret)
+        atomic_store_explicit(&band->is_full, true, memory_order_relaxed);
+    return 0;
+}
+
 static int make_offer(struct poll *poll, const struct resolution *resolution, struct decision *ret,
                       struct error *err)
 {
@@ -186,6 +218,12 @@ static int make_offer(struct poll *poll, const struct resolution *resolution, st
     for (size_t i = 0; i < poll->count; i++)
         if (poll->deployments[i].campaign_row == plan->row_id)
             deployment = &poll->deployments[i];
+    if (deployment == &fresh && has_place(poll->tx, plan, resolution->wave, &is_allowed, err))
+        return -1;
+    if (!is_allowed) {
+        answer(ret, VERDICT_NOTHING, reason_code(REASON_WAVE_FULL));
+        return 0;
+    }
     snprintf(deployment->version_before, sizeof deployment->version_before, "%s",
              poll->device->version);
     snprintf(deployment->boot_id_before, sizeof deployment->boot_id_before, "%s",

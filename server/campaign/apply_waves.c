@@ -157,8 +157,9 @@ static int apply_count(struct tx *tx, const struct step_on *step, struct overvie
     if (!wave || wave->row_id != step->counted_row)
         return 0;
     struct tally *tally = &overview->tallies[index_of(overview, wave)];
-    wave->members = step->count.members;
-    wave->active = tally->active = step->count.active;
+    int64_t most = wave->is_count ? (int64_t)wave->amount : INT64_MAX;
+    wave->members = min_of(step->count.members, most);
+    wave->active = tally->active = min_of(step->count.active, most);
     wave->counted_at = step->now;
     wave->counted_resolved = tally->confirmed + tally->failed + tally->uncounted;
     if (wave_state_in(wave) == WAVE_PENDING)

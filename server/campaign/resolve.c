@@ -3,33 +3,34 @@
 
 #include <string.h>
 
+/* clang-format off */
 static const struct {
     int step;
     const char *code, *sentence;
 } reasons[REASONS] = {
-    [REASON_DEVICE_STATE] = {1,  "device_state",      "The device is not active"                            },
-    [REASON_NO_CAMPAIGN] = {3,  "no_campaign",       "No running campaign wants anything of this device"   },
-    [REASON_NOT_RUNNING] = {3,  "not_running",       "The campaign makes no offers now"                    },
-    [REASON_NO_MATCH] = {3,  "no_match",          "The device does not match the campaign's target"     },
-    [REASON_SUPERSEDED] = {3,  "superseded",        "A newer campaign has updated this device since"      },
-    [REASON_WAVE_NOT_OPEN] = {3,  "wave_not_open",     "The device's wave has not been opened yet"           },
-    [REASON_ALREADY] = {4,  "already",           "The device runs this release already"                },
-    [REASON_RELEASE_WITHDRAWN] = {5,  "release_withdrawn", "The release is not offered any more"                 },
-    [REASON_HARDWARE_UNKNOWN] = {5,  "hardware_unknown",
-                             "Neither hardware nor model of the device is known"                            },
-    [REASON_HARDWARE] = {5,  "hardware",          "No image of the release is for the device's hardware"},
-    [REASON_SECURITY_FLOOR] = {5,  "security_floor",
-                             "The release is below the device's security floor"                             },
-    [REASON_CONFIRMED] = {8,  "confirmed",         "The device has had this release confirmed"           },
-    [REASON_UNDER_WAY] = {8,  "under_way",         "The update is installed and being verified"          },
-    [REASON_BACK_OFF] = {8,  "back_off",          "The last attempt failed; the next one waits"         },
-    [REASON_FAILED] = {8,  "failed",            "The update failed and is not tried again"            },
-    [REASON_REVERTED] = {8,  "reverted",          "The device fell back; it waits for another release"  },
-    [REASON_LOST] = {8,  "lost",              "Nothing was heard of the device's update in time"    },
-    [REASON_TIMED_OUT] = {8,  "timed_out",         "The device took too long"                            },
-    [REASON_LEFT_OUT] = {8,  "left_out",          "The device has left this campaign"                   },
-    [REASON_OFFER] = {11, "offer",             "The release is offered"                              },
+    [REASON_DEVICE_STATE]      = {1, "device_state", "The device is not active"},
+    [REASON_NO_CAMPAIGN]       = {3, "no_campaign", "No running campaign wants anything of this device"},
+    [REASON_NOT_RUNNING]       = {3, "not_running", "The campaign makes no offers now"},
+    [REASON_NO_MATCH]          = {3, "no_match", "The device does not match the campaign's target"},
+    [REASON_SUPERSEDED]        = {3, "superseded", "A newer campaign has updated this device since"},
+    [REASON_WAVE_NOT_OPEN]     = {3, "wave_not_open", "The device's wave has not been opened yet"},
+    [REASON_WAVE_FULL]         = {3, "wave_full", "The wave has its number of devices; late ones follow when it has passed"},
+    [REASON_ALREADY]           = {4, "already", "The device runs this release already"},
+    [REASON_RELEASE_WITHDRAWN] = {5, "release_withdrawn", "The release is not offered any more"},
+    [REASON_HARDWARE_UNKNOWN]  = {5, "hardware_unknown", "Neither hardware nor model of the device is known"},
+    [REASON_HARDWARE]          = {5, "hardware", "No image of the release is for the device's hardware"},
+    [REASON_SECURITY_FLOOR]    = {5, "security_floor", "The release is below the device's security floor"},
+    [REASON_CONFIRMED]         = {8, "confirmed", "The device has had this release confirmed"},
+    [REASON_UNDER_WAY]         = {8, "under_way", "The update is installed and being verified"},
+    [REASON_BACK_OFF]          = {8, "back_off", "The last attempt failed; the next one waits"},
+    [REASON_FAILED]            = {8, "failed", "The update failed and is not tried again"},
+    [REASON_REVERTED]          = {8, "reverted", "The device fell back; it waits for another release"},
+    [REASON_LOST]              = {8, "lost", "Nothing was heard of the device's update in time"},
+    [REASON_TIMED_OUT]         = {8, "timed_out", "The device took too long"},
+    [REASON_LEFT_OUT]          = {8, "left_out", "The device has left this campaign"},
+    [REASON_OFFER]             = {11, "offer", "The release is offered"},
 };
+/* clang-format on */
 
 const char *reason_code(enum reason reason)
 {
@@ -144,7 +145,9 @@ static int is_wanted(const struct question *question, const struct plan *plan,
         past ? past->wave
              : wave_of(plan->bands, plan->band_count, rank_of(plan->salt, question->facts.id));
     bool is_open = *ret_wave >= 0 && wave_offers(plan->bands[*ret_wave].state);
-    *ret = is_open ? REASON_OFFER : REASON_WAVE_NOT_OPEN;
+    *ret = !is_open                                         ? REASON_WAVE_NOT_OPEN
+           : !past && wave_is_full(&plan->bands[*ret_wave]) ? REASON_WAVE_FULL
+                                                            : REASON_OFFER;
     return 0;
 }
 

@@ -50,6 +50,7 @@ enum reason {
     REASON_NO_MATCH,
     REASON_SUPERSEDED, /* a newer campaign has brought this device further */
     REASON_WAVE_NOT_OPEN,
+    REASON_WAVE_FULL,
     REASON_ALREADY,           /* step 4 */
     REASON_RELEASE_WITHDRAWN, /* step 5 */
     REASON_HARDWARE_UNKNOWN,

@@ -73,9 +73,13 @@ static int bands_make(const struct wave *waves, size_t count, struct plan *plan,
     plan->bands = calloc(count + 1, sizeof *plan->bands);
     if (!plan->bands)
         return fail_internal(err, "memory for %zu waves", count);
-    for (size_t i = 0; i < count; i++)
-        plan->bands[i] =
-            (struct band){.limit = waves[i].rank_limit, .state = wave_state_in(&waves[i])};
+    for (size_t i = 0; i < count; i++) {
+        struct band *band = &plan->bands[i];
+        band->limit = waves[i].rank_limit;
+        band->state = wave_state_in(&waves[i]);
+        if (waves[i].is_count && band->state != WAVE_PASSED && band->state != WAVE_SKIPPED)
+            band->places = (int64_t)waves[i].amount;
+    }
     plan->band_count = count;
     return 0;
 }

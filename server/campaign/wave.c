@@ -11,6 +11,11 @@ int wave_of(const struct band *bands, size_t count, int64_t rank)
     return -1;
 }
 
+bool wave_is_full(const struct band *band)
+{
+    return band->places > 0 && atomic_load_explicit(&band->is_full, memory_order_relaxed);
+}
+
 bool wave_offers(enum wave_state state)
 {
     return state != WAVE_PENDING;

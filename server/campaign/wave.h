@@ -5,13 +5,20 @@
 
 #include "campaign/state.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct band {
     int64_t limit; /* the highest rank in it; -1: not known before it opens (a count) */
     enum wave_state state;
+    /* A wave of N devices: N, while it has not passed; 0: no such bound. The limit was drawn among
+     * the devices active at its opening; when more come back, they must not make it larger. */
+    int64_t places;
+    atomic_bool is_full; /* noted when a place was asked for in vain: no later poll asks again */
 };
+bool wave_is_full(const struct band *band);
 
 /* Bands are cumulative: the first whose limit covers the rank is the device's wave; -1 when none
  * does. */

@@ -259,7 +259,8 @@ static bool accept_one(struct handshake_thread *thread, int64_t now_ms)
                      SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
-        log_warning("tls.accept_paused", TEXT("cause", strerrorname_np(errno)));
+        if (now_ms - thread->paused_until_ms > 1000) /* the first of a row */
+            log_warning("tls.accept_paused", TEXT("cause", strerrorname_np(errno)));
         thread->paused_until_ms = now_ms + PAUSE_MS;
         return false;
     }

@@ -53,6 +53,12 @@ static void ask_for_edge(struct secure_socket *socket)
         libc_calls()->epoll_ctl(socket->epoll_fd, EPOLL_CTL_MOD, socket->fd, &socket->watched);
 }
 
+/* A kernel that encrypts cannot be given another key (Linux before 6.14, OpenSSL before 3.5). */
+static bool asks_for_new_key(const uint8_t *message, size_t size)
+{
+    return size >= 5 && message[0] == SSL3_MT_KEY_UPDATE && message[4] == SSL_KEY_UPDATE_REQUESTED;
+}
+
 /* For OpenSSL's message callback: counts what a peer could keep us busy with for nothing. */
 void stream_note_message(int is_written, int version, int type, const void *bytes, size_t size,
                          SSL *ssl, void *arg)
@@ -60,11 +66,11 @@ void stream_note_message(int is_written, int version, int type, const void *byte
     struct secure_socket *socket = arg;
 
     (void)version;
-    (void)bytes;
-    (void)size;
     (void)ssl;
     if ((type == SSL3_RT_HANDSHAKE && !is_written) || (type == SSL3_RT_ALERT && is_written))
         socket->control_run++;
+    if (!socket->bio && type == SSL3_RT_HANDSHAKE && !is_written && asks_for_new_key(bytes, size))
+        socket->has_failed = true;
 }
 
 /* -- reading -- */
@@ -129,7 +135,7 @@ ssize_t stream_receive(struct secure_socket *socket, void *bytes, size_t size)
     interpose_is_inside = true;
     enum received last = read_until_empty(socket, bytes, size, &done);
     interpose_is_inside = false;
-    if (last == RECEIVED_FAILURE)
+    if (last == RECEIVED_FAILURE || socket->has_failed)
         return fail_for_good(socket);
     /* Reading may have written: an answer to a key update, an alert. */
     if (socket->bio && secure_bio_flush(socket->bio) == FLUSH_FAILED)
@@ -284,14 +290,23 @@ static ssize_t send_gathered(struct secure_socket *socket, struct cursor *cursor
     return (ssize_t)done;
 }
 
-/* The kernel does not fault on a page that is gone, it refuses; whoever keeps the file shall know. */
-static void touch(const struct cursor *cursor)
+/* The kernel does not fault on a page that is gone, it refuses. Whoever keeps the file shall know,
+ * so we look at the bytes ourselves: it must be among those of the next record. */
+static void touch_next_record(const struct cursor *cursor)
 {
-    const volatile uint8_t *bytes = (const uint8_t *)cursor->at->iov_base + cursor->offset;
-    size_t size = cursor->at->iov_len - cursor->offset;
+    struct cursor ahead = *cursor;
 
-    for (size_t i = 0; i < size && i < BIO_RECORD_MAX; i += 4096)
-        (void)bytes[i];
+    for (size_t seen = 0; ahead.left && seen <= BIO_RECORD_MAX;) {
+        const volatile uint8_t *byte = (const uint8_t *)ahead.at->iov_base + ahead.offset;
+        size_t step = ahead.at->iov_len - ahead.offset;
+
+        if (step > 1024)
+            step = 1024;
+        if (step)
+            (void)*byte;
+        seen += step;
+        skip(&ahead, step);
+    }
 }
 
 /* The kernel encrypts whatever goes into the descriptor, so there is nothing to hold back.
@@ -317,7 +332,7 @@ static ssize_t send_by_kernel(struct secure_socket *socket, struct cursor *curso
         if (taken < 0 && errno == EAGAIN)
             break;
         if (taken < 0) {
-            touch(cursor);
+            touch_next_record(cursor);
             return fail_for_good(socket);
         }
         skip(cursor, (size_t)taken);

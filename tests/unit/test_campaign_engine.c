@@ -128,6 +128,23 @@ static void a_campaign_waits_for_a_fleet_that_has_not_shown_up(void **state)
     assert_int_equal(atoll(text_of(f, "SELECT active FROM wave WHERE position = 0")), 2);
 }
 
+/* The canaries' limit is drawn among those active when the wave opens; the rest of the fleet may be
+ * back a minute later and have many devices of smaller rank. */
+static void a_wave_of_five_stays_one_of_five_when_a_silent_fleet_comes_back(void **state)
+{
+    struct fixture *f = *state;
+    int offers = 0;
+
+    execute(f->at.store, "UPDATE device_seen SET seen_at = 1 WHERE device_row > 7");
+    create(f, PLAN(", \"waves\": [{\"count\": 5}, {\"percent\": 100}]"));
+    tick(f);
+    for (int64_t device = 1; device <= 20; device++)
+        offers += poll_as(f, device).verdict == VERDICT_OFFER;
+    assert_int_equal(offers, 5);
+    for (int64_t device = 1; device <= 20; device++) /* nobody asks the writer again and again */
+        assert_int_not_equal(poll_on_reader(f, device).verdict, VERDICT_WRITE);
+}
+
 static void stale_devices_do_not_hold_a_wave(void **state)
 {
     struct fixture *f = *state;
@@ -902,6 +919,7 @@ int main(void)
         CASE(a_campaign_goes_through_its_waves_and_finishes),
         CASE(who_has_the_release_is_left_out),
         CASE(a_campaign_waits_for_a_fleet_that_has_not_shown_up),
+        CASE(a_wave_of_five_stays_one_of_five_when_a_silent_fleet_comes_back),
         CASE(stale_devices_do_not_hold_a_wave),
         CASE(a_wave_by_hand_waits_for_its_operator),
         CASE(failing_canaries_pause_the_campaign),

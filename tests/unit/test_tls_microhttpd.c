@@ -6,7 +6,6 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
-#include <errno.h>
 #include <microhttpd.h>
 #include <poll.h>
 #include <pthread.h>
@@ -142,6 +141,9 @@ static int start(void **state)
     struct error err = {0};
 
     (void)state;
+    /* Nobody tells phases here, and an emulated machine is slow. */
+    secure_socket_set_deadlines(
+        &(struct socket_deadlines){.header_timeout_ms = 600000, .idle_timeout_ms = 600000});
     rig_open(&rig);
     device = rig_issue(rig.device_issuer, PKI_DEVICE, "dev-1");
     if (secure_socket_start(&err) || config_defaults(rig.folder, &config, &err))
@@ -434,9 +436,8 @@ static void *download_big(void *arg)
     visit_open(&visit);
     for (int i = 0; i < 5; i++) {
         visit_ask(&visit, "/big");
-        if (!visit_read(&visit, BIG_SIZE, 0) || visit.is_wrong){
-fprintf(stderr,"round %d received %zu wrong %d errno %d head %s\n", i, visit.received, visit.is_wrong, errno, visit.head); ERR_print_errors_fp(stderr);
-            return NULL;}
+        if (!visit_read(&visit, BIG_SIZE, 0) || visit.is_wrong)
+            return NULL;
     }
     visit_close(&visit);
     return &big_file;

@@ -446,6 +446,21 @@ static void receive_one(struct ends *ends)
     assert_int_equal(got, 1);
 }
 
+/* Where the kernel encrypts, nobody can change the key: the end is clean and no byte is garbled. */
+static void check_key_update_ends(struct ends *ends)
+{
+    char byte;
+
+    assert_true(SSL_key_update(ends->client_ssl, SSL_KEY_UPDATE_REQUESTED));
+    assert_int_equal(SSL_write(ends->client_ssl, "x", 1), 1);
+    do
+        await_edge(ends, EPOLLIN);
+    while (recv(ends->server, &byte, 1, 0) < 0 && errno == EAGAIN);
+    assert_int_equal(errno, ECONNRESET);
+    assert_int_equal(send(ends->server, "y", 1, 0), -1);
+    ends_close(ends);
+}
+
 static void key_updates_work_and_a_flood_of_them_does_not(void **state)
 {
     struct ends ends;
@@ -453,6 +468,10 @@ static void key_updates_work_and_a_flood_of_them_does_not(void **state)
 
     (void)state;
     ends_open(&ends, TLS1_3_VERSION, 0);
+    if (secure_socket_has_kernel_tls(ends.server)) {
+        check_key_update_ends(&ends);
+        return;
+    }
     for (int i = 0; i < 100; i++) {
         assert_true(SSL_key_update(ends.client_ssl, SSL_KEY_UPDATE_REQUESTED));
         assert_int_equal(SSL_write(ends.client_ssl, "x", 1), 1);
