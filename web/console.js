@@ -99,7 +99,7 @@ function waveRow(wave) {
         make("span", {}, `Wave ${wave.position}: ${size}`),
         bar(parts, total, spoken || "no device yet"),
         make("span", {}, make("span", { class: `state ${wave.state}` }, wave.state)),
-        make("span", { class: "gate" }, wave.gate_text || ""));
+        make("span", { class: "gate" }, wave.gate_text === wave.state ? "" : wave.gate_text || ""));
 }
 
 async function showCampaigns() {
