@@ -180,6 +180,8 @@ install: all ## install into DESTDIR/PREFIX
 INSTALLED := sbin/otad bin/otactl share/otad/otad.conf share/otad/openapi.json share/man/man8/otad.8 \
 	share/man/man5/otad.conf.5 share/man/man1/otactl.1 share/bash-completion/completions/otactl \
 	lib/systemd/system/otad.service lib/systemd/system/otad.socket lib/systemd/system/otad-operator.socket
+installed-list:
+	@printf '%s\n' $(addprefix $(PREFIX)/,$(INSTALLED))
 uninstall: ## remove what install put there
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(INSTALLED))
 	-rmdir $(SHARE)/otad
@@ -194,4 +196,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 FORCE:
-.PHONY: all programs unit fuzzers demo check check-quick check-ktls bench fuzz soak lint install uninstall format clean help FORCE
+.PHONY: all programs unit fuzzers demo check check-quick check-ktls bench fuzz soak lint install installed-list uninstall format clean help FORCE

@@ -67,6 +67,14 @@ install_missing() {
     rm -f "$log"
 }
 
+# download FOLDER PACKAGE...; old lists name files that the mirror no longer has.
+download() {
+    local folder=$1
+    shift
+    [ $# -gt 0 ] || return 0
+    (cd "$folder" && apt-get download -qq -o APT::Sandbox::User="$(id -un)" "$@")
+}
+
 # SWUpdate and what it links that is not here already, from Debian's packages, into
 # build/swupdate/root; build/swupdate/run PROGRAM ARGUMENT... starts a program of it.
 unpack_swupdate() {
@@ -82,8 +90,7 @@ unpack_swupdate() {
     rm -rf $folder
     mkdir -p $folder/packages $folder/root
     # shellcheck disable=SC2086 # package names are words
-    (cd $folder/packages && [ -z "$wanted" ] ||
-        apt-get download -qq -o APT::Sandbox::User="$(id -un)" $wanted) ||
+    download $folder/packages $wanted || { refresh_lists && download $folder/packages $wanted; } ||
         die "cannot download $wanted"
     for archive in "$folder"/packages/*.deb; do
         [ ! -e "$archive" ] || dpkg -x "$archive" $folder/root

@@ -89,7 +89,7 @@ const struct migration *migrations_embedded(size_t *ret_count)
     static struct migration list[COUNT_OF(migrations)];
 
     for (size_t i = 0; i < COUNT_OF(migrations); i++)
-        list[i] = (struct migration){.number = atoi(migrations[i].name),
+        list[i] = (struct migration){.number = (int)strtol(migrations[i].name, NULL, 10),
                                      .name = migrations[i].name,
                                      .sql = migrations[i].sql};
     *ret_count = COUNT_OF(migrations);

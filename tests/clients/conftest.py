@@ -107,6 +107,7 @@ class CuttingProxy:
 
     def __init__(self, port, limit):
         self.target, self.limit, self.has_cut = port, limit, threading.Event()
+        self.carried = 0  # towards the client, over all connections
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -127,6 +128,7 @@ class CuttingProxy:
             while piece := source.recv(16384):
                 sink.sendall(piece)
                 carried += len(piece)
+                self.carried += len(piece) if is_towards_client else 0
                 if is_towards_client and carried > self.limit and not self.has_cut.is_set():
                     self.has_cut.set()
                     break

@@ -70,7 +70,7 @@ def test_a_cancel_in_mid_download_reaches_the_device(start_server, new_board):
 
     board.wait_log("Software Update started")
     assert server.operator("POST", f"/api/v1/campaigns/{campaign}/cancel",
-                           json={"reason": "a test"}).status == 200
+                           json={"reason": "a test", "hard": True}).status == 200
     wait_state(server, campaign, "cancelled")
     board._must_live()
     assert not board.installed.exists() or board.installed.stat().st_size < 8_000_000

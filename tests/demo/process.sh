@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # Starting and ending what a script runs, and saying what went wrong. Sourced by demo.sh and soak.sh,
 # which set WORK, the folder of one run. Only processes started here are ever signalled.
+# shellcheck disable=SC2034 # what is set here is used there
 
 OTAD=$PWD/${B:-build/release}/otad
 OTACTL=$PWD/${B:-build/release}/otactl

@@ -61,7 +61,6 @@ static void failure_told(void *arg, enum http_end end, const struct http_reply *
 
     if (!device_answered(device, end, reply))
         return;
-    device->has_met_fate = true;
     device->fleet->stats.failed++;
     remember_final_word(device);
     device_drop_update(device);
@@ -70,7 +69,8 @@ static void failure_told(void *arg, enum http_end end, const struct http_reply *
 
 static void installed(struct device *device)
 {
-    if (device_fate(device, device->update->version) == FATE_FAILS)
+    device->has_met_fate = device_fate(device, device->update->version) == FATE_FAILS;
+    if (device->has_met_fate)
         post_feedback(device, "deploymentBase", "closed", "failure",
                       "ERROR : simulated: the image does not fit", failure_told);
     else

@@ -28,8 +28,7 @@ static char *status_body(struct device *device, const char *deployment, const ch
         json_object_set_new(body, "state", json_string(state));
     }
     if (error)
-        json_object_set_new(body, "error",
-                            json_pack("{s:s,s:s}", "code", error, "detail", "simulated"));
+        json_object_set_new(body, "error", json_pack("{s:s}", "code", error));
     return json_dumps(body, JSON_COMPACT);
 }
 
@@ -53,7 +52,6 @@ static void failure_told(void *arg, enum http_end end, const struct http_reply *
 
     if (!device_answered(device, end, reply))
         return;
-    device->has_met_fate = true;
     device->fleet->stats.failed++;
     settle(device);
     device_sleep(device);
@@ -92,6 +90,7 @@ static void installed(struct device *device)
 
     switch (device_fate(device, update->version)) {
     case FATE_FAILS:
+        device->has_met_fate = true;
         post_status(device, update->id, "failed", "install", failure_told);
         return;
     case FATE_REVERTS:

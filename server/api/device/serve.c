@@ -13,8 +13,8 @@ struct serving {
 };
 
 /* A campaign may have been stopped between the handler's look and the labels by which transfers are
- * cut; whoever stops it afterwards finds them. The beginning is noted, so that an offer taken up late
- * is not withdrawn under a long transfer. */
+ * cut; whoever stops it afterwards finds them. The beginning is noted, so that an offer taken up
+ * late is not withdrawn under a long transfer. */
 static bool may_begin(void *arg)
 {
     const struct serving *serving = arg;

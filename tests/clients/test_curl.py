@@ -1,0 +1,57 @@
+"""curl as a device: what a shell script on a board would do."""
+import hashlib
+import os
+import subprocess
+
+from api_fixtures import HANG_GUARD, wait_for
+
+
+def curl(device, url, *words, check=True):
+    folder = device.folder
+    done = subprocess.run(["curl", "-sS", "--cacert", folder / "server-ca.crt", "--cert", folder / "device.crt", "--key",
+                           folder / "device.key", *words, url], capture_output=True, timeout=HANG_GUARD)
+    if check:
+        assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_a_shell_script_can_update_itself(server, tmp_path):
+    import json
+    device = server.new_device("curl-1")
+    server_url = f"https://localhost:{server.device_port}"
+    base = f"{server_url}/DEFAULT/controller/v1/curl-1"
+    curl(device, base)
+    data = os.urandom(2_000_000)
+    server.campaign(server.publish("2.0", data))
+    poll = wait_for(lambda: (links := json.loads(curl(device, base).stdout).get("_links", {})).get("deploymentBase")
+                    and links, what="an offer")
+    plan = json.loads(curl(device, poll["deploymentBase"]["href"]).stdout)
+    artifact = plan["deployment"]["chunks"][0]["artifacts"][0]
+    href = artifact["_links"]["download"]["href"]
+
+    # Half of it, then the rest as `curl --continue-at -` asks for it.
+    target = tmp_path / "image"
+    curl(device, href, "--range", "0-999999", "--output", target)
+    curl(device, href, "--continue-at", "-", "--output", target)
+    assert hashlib.sha256(target.read_bytes()).hexdigest() == artifact["hashes"]["sha256"]
+    # All is there: the server says so, and curl leaves the file alone.
+    curl(device, href, "--continue-at", "-", "--output", target, check=False)
+    assert target.read_bytes() == data
+
+    several = curl(device, href, "--range", "0-9,100-199").stdout
+    assert data[:10] in several and data[100:200] in several
+    head = curl(device, href, "--head").stdout
+    assert b"Content-Length: 2000000" in head and b"Accept-Ranges: bytes" in head
+
+    report = {"status": {"execution": "closed", "result": {"finished": "success"}}}
+    answer = curl(device, f"{base}/deploymentBase/{plan['id']}/feedback", "--json", json.dumps(report), "--include").stdout
+    assert answer.startswith(b"HTTP/1.1 200")
+    curl(device, f"{base}/configData", "--request", "PUT", "--json", json.dumps({"data": {"otad.version": "2.0"}}))
+    wait_for(lambda: server.operator("GET", "/api/v1/campaigns/c-1").json()["state"] == "finished", what="the end")
+
+
+def test_a_stranger_is_refused_by_curl_and_by_the_server(server):
+    device = server.new_device("curl-2")
+    url = f"https://localhost:{server.device_port}/DEFAULT/controller/v1/curl-2"
+    (device.folder / "server-ca.crt").write_bytes((server.dir / "pki/device-ca.crt").read_bytes())
+    assert curl(device, url, check=False).returncode == 60
