@@ -155,7 +155,7 @@ static int bio_read(BIO *b, char *bytes, int count)
         while (got < 0 && errno == EINTR);
         if (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
             return -1;
-        bio->is_drained = got < count;
+        bio->is_drained = got <= 0 || (got < count && bio->trusts_short);
         bio->is_at_end = got == 0;
     }
     if (got >= 0)

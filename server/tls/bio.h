@@ -20,6 +20,7 @@
 
 struct secure_bio {
     int fd;
+    bool trusts_short;  /* a recv that came short has emptied the socket */
     bool is_drained;    /* the last recv of this call emptied the socket */
     bool was_refused;   /* OpenSSL wanted more than there was */
     bool is_at_end;     /* the peer closed its side */
@@ -38,8 +39,12 @@ bool secure_bio_install(SSL *ssl, int fd) MUST_CHECK;
 /* NULL when it has another kind. */
 struct secure_bio *secure_bio_of(const SSL *ssl);
 
-static inline void secure_bio_begin_read(struct secure_bio *bio)
+/* With `trusts_short` a recv that came short is not followed by one that says EAGAIN. Right after a
+ * small request that is known to be whole; wrong where more must come, because the end of the
+ * connection may stand behind the last bytes, and edge-triggered nobody tells of it twice. */
+static inline void secure_bio_begin_read(struct secure_bio *bio, bool trusts_short)
 {
+    bio->trusts_short = trusts_short;
     bio->is_drained = false;
 }
 

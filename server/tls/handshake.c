@@ -176,7 +176,7 @@ static void advance(struct handshake_thread *thread, struct handshake *handshake
     }
     struct secure_bio *bio = secure_bio_of(handshake->ssl);
     if (bio)
-        secure_bio_begin_read(bio);
+        secure_bio_begin_read(bio, false);
     ERR_clear_error();
     int result = SSL_do_handshake(handshake->ssl);
     enum flushed flushed = bio ? secure_bio_flush(bio) : FLUSH_DONE;

@@ -146,7 +146,7 @@ static int shake_hands(struct self_test *test, struct error *err)
 
         if (pump(test, err))
             return -1;
-        secure_bio_begin_read(secure_bio_of(test->server));
+        secure_bio_begin_read(secure_bio_of(test->server), true);
         is_done = SSL_do_handshake(test->server) == 1 && client_is_done;
         secure_bio_flush(secure_bio_of(test->server));
     }

@@ -124,6 +124,13 @@ static enum received read_until_empty(struct secure_socket *socket, uint8_t *byt
     return socket->control_run > CONTROL_RUN_MAX ? RECEIVED_FAILURE : last;
 }
 
+/* Within a body, or with part of a record at hand. */
+static bool expects_more(const struct secure_socket *socket)
+{
+    return atomic_load_explicit(&socket->phase, memory_order_relaxed) == SOCKET_BODY ||
+           SSL_has_pending(socket->ssl);
+}
+
 ssize_t stream_receive(struct secure_socket *socket, void *bytes, size_t size)
 {
     size_t done = 0;
@@ -131,7 +138,7 @@ ssize_t stream_receive(struct secure_socket *socket, void *bytes, size_t size)
     if (is_over(socket))
         return refuse(ECONNRESET);
     if (socket->bio)
-        secure_bio_begin_read(socket->bio);
+        secure_bio_begin_read(socket->bio, !expects_more(socket));
     interpose_is_inside = true;
     enum received last = read_until_empty(socket, bytes, size, &done);
     interpose_is_inside = false;

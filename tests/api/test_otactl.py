@@ -303,7 +303,9 @@ class Cutter:
                 pass
 
 
-def test_an_upload_survives_lost_connections(shared_server, tmp_path):
+def test_an_upload_survives_lost_connections(start_server, tmp_path):
+    # With these timers a connection whose end went unnoticed would hold its upload for ever.
+    shared_server = start_server(http_idle_timeout="24h", http_body_rate_min="1")
     image = tmp_path / "cut.bin"
     image.write_bytes(os.urandom(20_000_000))
     cutter = Cutter(shared_server.operator_port, cuts=2, after=5_000_000)

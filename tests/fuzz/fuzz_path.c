@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Request targets: what path_split() lets through has no segment that a file system or another parser
- * could read otherwise. */
+/* Request targets: what path_split() lets through has no segment that a file system or another
+ * parser could read otherwise. */
 #include "core/text.h"
 #include "http/uri.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libmicrohttpd 0.9.75 waits for ever when epoll_wait gives it exactly as many events as it asked
- * for and nothing else happens. The redirected epoll_wait in tls/interpose.c cures that; this is its
- * test: without the cure 256 connections in lock step hang in the first rounds. */
+ * for and nothing else happens. The redirected epoll_wait in tls/interpose.c cures that; this is
+ * its test: without the cure 256 connections in lock step hang in the first rounds. */
 #include "unit/http_fixture.h"
 
 #include <poll.h>
