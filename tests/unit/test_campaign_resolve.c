@@ -44,8 +44,8 @@ static int set_up(void **state)
                               .images = &rig->image,
                               .image_count = 1};
         strcpy(plan->version, i == 0 ? "3.0" : "2.0");
-        rig->bands[i][0] = (struct band){rank_limit(50), WAVE_PASSED};
-        rig->bands[i][1] = (struct band){RANK_MAX, WAVE_OPEN};
+        rig->bands[i][0] = (struct band){.limit = rank_limit(50), .state = WAVE_PASSED};
+        rig->bands[i][1] = (struct band){.limit = RANK_MAX, .state = WAVE_OPEN};
         assert_int_equal(filter_parse("model = gw", &plan->filter, &err), 0);
         rig->list[i] = plan;
     }

@@ -115,9 +115,9 @@ static void a_higher_percentage_only_adds(void **state)
 static void a_device_is_in_the_first_wave_that_covers_it(void **state)
 {
     static const struct band bands[] = {
-        {10, WAVE_OPEN   },
-        {-1, WAVE_PENDING},
-        {50, WAVE_PENDING}
+        {.limit = 10, .state = WAVE_OPEN   },
+        {.limit = -1, .state = WAVE_PENDING},
+        {.limit = 50, .state = WAVE_PENDING}
     };
 
     (void)state;
