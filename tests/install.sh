@@ -12,7 +12,8 @@ packages_of() {
     build) echo gcc make libmicrohttpd-dev libsqlite3-dev libssl-dev libjansson-dev libinih-dev \
         libcurl4-openssl-dev libsystemd-dev ;;
     demo) echo openssl curl cpio ;;
-    check) echo libcmocka-dev python3-pytest clang-format-14 shellcheck mandoc openssl curl cpio \
+    check) echo libcmocka-dev python3-pytest clang-format-14 clang-tidy-14 shellcheck mandoc \
+        openssl curl cpio faketime chromium chromium-driver systemd git \
         sqlite3 ;;
     bench) echo python3 openssl nginx-light ;;
     fuzz) echo clang-14 libclang-rt-14-dev ;;
