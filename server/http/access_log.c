@@ -28,6 +28,7 @@ void access_log(const struct request *req, bool is_complete)
                          TEXT("method", method_text(req->method)), TEXT("path", req->raw_path),
                          NUMBER("status", status),
                          NUMBER("ms", clock_monotonic_ms() - req->began_ms),
+                         NUMBER("first", req->content_first), NUMBER("sent", req->content_sent),
                          TEXT("end", is_complete ? "complete" : "cut"),
                          TEXT("problem", is_error && is_ours ? problem_slug(req->err.problem) : ""),
                          CAUSE(&req->err)));

@@ -365,6 +365,8 @@ void transfer_end(struct reply *reply, bool is_complete)
         int64_t first = transfer->range_count ? transfer->ranges[0].first : 0;
         int64_t sent = is_complete ? transfer->body_length : sent_of(reply);
         atomic_fetch_add_explicit(&lane->bytes_content, (uint64_t)sent, memory_order_relaxed);
+        reply->request->content_first = first;
+        reply->request->content_sent = sent;
         if (content->finished)
             content->finished(content->arg, transfer->range_count > 1 ? -1 : first, sent,
                               is_complete);

@@ -135,6 +135,7 @@ struct request {
         void (*release)(void *context);
     } stream;
     int64_t body_received, body_swallowed;
+    int64_t content_first, content_sent; /* of a transfer that has ended: for the log */
     char base_url[sizeof "https://[]:65535" + HOST_NAME_LENGTH_MAX];
     struct reply reply;
     struct http_job job;
