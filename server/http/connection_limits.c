@@ -127,17 +127,23 @@ static void lower_count(struct connection_limits *limits, struct key key)
     free(empty);
 }
 
+/* Whom a connection is counted for: its certificate, or for want of one its address. Fleets sit
+ * behind one address, so that one says nothing of who has proven who they are. */
+static struct key key_of(const struct peer *peer)
+{
+    return peer->has_certificate ? device_key(peer) : address_key(peer);
+}
+
 const char *connection_limits_reached(struct connection_limits *limits, const struct peer *peer)
 {
+    int64_t most = peer->has_certificate ? limits->most.per_device : limits->most.per_address;
     const char *reason = NULL;
 
     pthread_mutex_lock(&limits->lock);
     if (limits->open >= limits->most.connections)
         reason = "connections";
-    else if (open_of(limits, address_key(peer)) >= limits->most.per_address)
-        reason = "address";
-    else if (peer->has_certificate && open_of(limits, device_key(peer)) >= limits->most.per_device)
-        reason = "device";
+    else if (open_of(limits, key_of(peer)) >= most)
+        reason = peer->has_certificate ? "device" : "address";
     pthread_mutex_unlock(&limits->lock);
     return reason;
 }
@@ -145,15 +151,8 @@ const char *connection_limits_reached(struct connection_limits *limits, const st
 int connection_limits_add(struct connection_limits *limits, const struct peer *peer,
                           struct error *err)
 {
-    int failed;
-
     pthread_mutex_lock(&limits->lock);
-    failed = raise_count(limits, address_key(peer));
-    if (!failed && peer->has_certificate) {
-        failed = raise_count(limits, device_key(peer));
-        if (failed)
-            lower_count(limits, address_key(peer));
-    }
+    int failed = raise_count(limits, key_of(peer));
     limits->open += !failed;
     pthread_mutex_unlock(&limits->lock);
     return failed ? fail_internal(err, "out of memory") : 0;
@@ -162,9 +161,7 @@ int connection_limits_add(struct connection_limits *limits, const struct peer *p
 void connection_limits_remove(struct connection_limits *limits, const struct peer *peer)
 {
     pthread_mutex_lock(&limits->lock);
-    lower_count(limits, address_key(peer));
-    if (peer->has_certificate)
-        lower_count(limits, device_key(peer));
+    lower_count(limits, key_of(peer));
     limits->open--;
     pthread_mutex_unlock(&limits->lock);
 }

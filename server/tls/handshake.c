@@ -269,6 +269,7 @@ static bool accept_one(struct handshake_thread *thread, int64_t now_ms)
     describe_address(&peer);
     if (!limits_take(shared->limits, &peer.address, now_ms)) {
         atomic_fetch_add(&shared->counts.limited, 1);
+        log_refusal(thread, peer.address_text, "tls.address_burst unfinished handshakes are open");
         close(fd);
         return true;
     }

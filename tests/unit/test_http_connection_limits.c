@@ -66,22 +66,23 @@ static void one_certificate_has_its_limit_wherever_it_comes_from(void **state)
     assert_string_equal(reached(*state, "10.0.0.3", 0), "none");
 }
 
-static void one_address_has_its_limit_whoever_comes_from_it(void **state)
+static void strangers_of_one_address_have_a_limit_and_its_fleet_has_none(void **state)
 {
-    for (int device = 1; device <= 3; device++)
-        open_one(*state, "10.0.0.1", device);
-    assert_string_equal(reached(*state, "10.0.0.1", 4), "address");
-    assert_string_equal(reached(*state, "::ffff:10.0.0.1", 4), "address");
-    assert_string_equal(reached(*state, "10.0.0.2", 4), "none");
+    for (int i = 0; i < 3; i++)
+        open_one(*state, "10.0.0.1", 0);
+    assert_string_equal(reached(*state, "10.0.0.1", 0), "address");
+    assert_string_equal(reached(*state, "::ffff:10.0.0.1", 0), "address");
+    assert_string_equal(reached(*state, "10.0.0.2", 0), "none");
+    assert_string_equal(reached(*state, "10.0.0.1", 4), "none");
 }
 
 static void an_ipv6_site_is_one_address(void **state)
 {
-    open_one(*state, "2001:db8:0:1::1", 1);
-    open_one(*state, "2001:db8:0:2::1", 2);
-    open_one(*state, "2001:db8:0:ff::1", 3);
-    assert_string_equal(reached(*state, "2001:db8:0:a::9", 4), "address");
-    assert_string_equal(reached(*state, "2001:db8:0:100::9", 4), "none");
+    open_one(*state, "2001:db8:0:1::1", 0);
+    open_one(*state, "2001:db8:0:2::1", 0);
+    open_one(*state, "2001:db8:0:ff::1", 0);
+    assert_string_equal(reached(*state, "2001:db8:0:a::9", 0), "address");
+    assert_string_equal(reached(*state, "2001:db8:0:100::9", 0), "none");
 }
 
 static void all_together_have_a_limit_and_closing_makes_room(void **state)
@@ -119,7 +120,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(one_certificate_has_its_limit_wherever_it_comes_from),
-        CASE(one_address_has_its_limit_whoever_comes_from_it),
+        CASE(strangers_of_one_address_have_a_limit_and_its_fleet_has_none),
         CASE(an_ipv6_site_is_one_address),
         CASE(all_together_have_a_limit_and_closing_makes_room),
         CASE(counts_return_to_nothing),
