@@ -33,7 +33,10 @@ static const char *wave_gate_text(const struct overview *overview, const struct 
 
     if (state == WAVE_PENDING) {
         snprintf(text, GATE_TEXT_SIZE, "%s",
-                 wave->state_reason[0] ? wave->state_reason : "opens after the one before");
+                 wave->state_reason[0] ? wave->state_reason
+                 : wave->position == 0
+                     ? "opens when the campaign has started and its devices are counted"
+                     : "opens after the one before");
         return text;
     }
     if (state == WAVE_PASSED || state == WAVE_SKIPPED) {
