@@ -24,20 +24,25 @@ GIGABYTE = 1e9
 installation = Installation(ROOT / "build/bench")
 
 
-def client(server, mode, *words, timeout=600):
-    done = subprocess.run(
+def load(server, mode, *words):
+    return subprocess.Popen(
         ["taskset", "-c", "1", str(BUILD / "otad-fleet"), "--url", f"https://localhost:{server.port}", "--address",
          "127.0.0.1", "--devices", str(installation.devices), "--mode", mode, *map(str, words)],
-        capture_output=True, text=True, timeout=timeout)
-    if done.returncode:
-        raise SystemExit(f"{server.name}, {mode}: {done.stderr or done.stdout}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def measured(server, mode, *words):
+    """What the client tells, and the server's processor time from the client's word on that it begins."""
+    running = load(server, mode, *words)
+    if running.stdout.readline() != "begin\n":
+        raise SystemExit(f"{server.name}, {mode}: {running.communicate()[1]}")
     before = cpu_seconds(server.pids())
-    told = client(server, mode, *words)
-    told["server_cpu"] = cpu_seconds(server.pids()) - before
+    output, complaints = running.communicate(timeout=900)
+    after = cpu_seconds(server.pids())
+    if running.returncode:
+        raise SystemExit(f"{server.name}, {mode}: {complaints}")
+    told = json.loads(output.splitlines()[-1])
+    told["server_cpu"] = after - before
     if told["errors"]:
         raise SystemExit(f"{server.name}, {mode}: {told['errors']} errors")
     return told
@@ -63,22 +68,30 @@ def poll(mode, count, *words):
     return lambda server: per_operation(measured(server, mode, *requests(server, count, 16, *words)))
 
 
+def again(server):
+    """Full handshakes of devices that were here before: every certificate once, then measured."""
+    measured(server, "poll-full", "--requests", CERTIFICATES, "--connections", 16, "--path", server.poll_path, "--tls", "1.3")
+    return poll("poll-full", 6000, "--tls", "1.3")(server)
+
+
 def download(range_size):
-    count = operations(24) if not range_size else operations((12 << 26) // range_size)
+    """Processor seconds per GB; the image was sent once before, so that it is verified and in memory."""
+    count = operations(24) if not range_size else operations((24 << 26) // range_size)
     words = ["--range", range_size] if range_size else []
-    return lambda server: per_gigabyte(measured(server, "download", "--requests", count, "--connections", 4, "--path",
-                                                server.image_path, *words))
+
+    def one(server):
+        measured(server, "download", "--requests", 2, "--connections", 1, "--path", server.image_path)
+        return per_gigabyte(measured(server, "download", "--requests", count, "--connections", 4, "--path",
+                                     server.image_path, *words))
+    return one
 
 
 def storm(server):
     """p99 of keep-alive polls, in microseconds, while another client makes full handshakes."""
-    noise = subprocess.Popen(
-        ["taskset", "-c", "1", str(BUILD / "otad-fleet"), "--url", f"https://localhost:{server.port}", "--address",
-         "127.0.0.1", "--devices", str(installation.devices), "--mode", "poll-full", "--connections", "64",
-         "--seconds", "6", "--path", server.poll_path], stdout=subprocess.DEVNULL)
+    noise = load(server, "poll-full", "--connections", 64, "--seconds", 6, "--path", server.poll_path)
     time.sleep(1)
-    told = client(server, "poll-keepalive", "--connections", 2, "--seconds", 3, "--path", server.poll_path)
-    noise.wait(60)
+    told = measured(server, "poll-keepalive", "--connections", 2, "--seconds", 3, "--path", server.poll_path)
+    noise.communicate(timeout=60)
     storm.medians.setdefault(server.name, []).append(told["p50_us"])
     return told["p99_us"]
 
@@ -90,24 +103,20 @@ def idle(server):
     """KiB of proportional memory per idle connection, at 9 000."""
     count = min(9000, CERTIFICATES)
     before = memory(server.pids())["Pss"]
-    held = subprocess.Popen(
-        ["taskset", "-c", "1", str(BUILD / "otad-fleet"), "--url", f"https://localhost:{server.port}", "--address",
-         "127.0.0.1", "--devices", str(installation.devices), "--mode", "idle", "--connections", str(count),
-         "--seconds", "8", "--path", server.poll_path], stdout=subprocess.PIPE, text=True)
-    line = held.stdout.readline()  # printed when all are open
+    held = load(server, "idle", "--connections", count, "--seconds", 5, "--path", server.poll_path)
+    held.stdout.readline()  # all are open
     after = memory(server.pids())["Pss"]
-    held.wait(120)
-    if "open" not in line:
-        raise SystemExit(f"{server.name}: {line}")
+    held.communicate(timeout=120)
     return (after - before) / count / 1024
 
 
 ROWS = [
     # key, title, unit, function, goal per second or None
-    ("full13", "full handshake TLS 1.3 + poll + close", "us", poll("poll-full", 6000, "--tls", "1.3")),
-    ("full12", "full handshake TLS 1.2 + poll + close", "us", poll("poll-full", 6000, "--tls", "1.2")),
-    ("resumed13", "resumed handshake TLS 1.3 + poll + close", "us", poll("poll-resumed", 10000, "--tls", "1.3")),
-    ("resumed12", "resumed handshake TLS 1.2 + poll + close", "us", poll("poll-resumed", 10000, "--tls", "1.2")),
+    ("full13", "full TLS 1.3 + poll + close, known device", "us", again),
+    ("first13", "the same, device never seen before", "us", poll("poll-full", 6000, "--tls", "1.3")),
+    ("full12", "full TLS 1.2 + poll + close, never seen", "us", poll("poll-full", 6000, "--tls", "1.2")),
+    ("resumed13", "resumed TLS 1.3 + poll + close", "us", poll("poll-resumed", 10000, "--tls", "1.3")),
+    ("resumed12", "resumed TLS 1.2 + poll + close", "us", poll("poll-resumed", 10000, "--tls", "1.2")),
     ("keepalive", "keep-alive poll", "us", poll("poll-keepalive", 200000)),
     ("whole", "64 MiB download", "s/GB", download(0)),
     ("range1m", "1 MiB ranges", "s/GB", download(1 << 20)),
@@ -133,12 +142,12 @@ def roll_out():
     Returns what a poll with an offer answers: nginx serves the same bytes."""
     everyone = ["--requests", CERTIFICATES, "--connections", min(CERTIFICATES, 2000), "--path", Otad.poll_path]
     with Otad(installation) as server:
-        client(server, "poll-full", *everyone)
+        measured(server, "poll-full", *everyone)
         time.sleep(6)  # last-seen times are on disk: the wave counts its active members
         run(BUILD / "otactl", "-C", installation.dir, "campaign", "create", "gw:2.0.0", "--target",
             'model = "gw"', "--wave", "100%", "--start")
         time.sleep(3)
-        client(server, "poll-full", *everyone)
+        measured(server, "poll-full", *everyone)
         device = next(installation.devices.iterdir())
         body = fetch(server, device, f"https://localhost:{server.port}{Otad.poll_path % device.name}")
         plan = json.loads(fetch(server, device, json.loads(body)["_links"]["deploymentBase"]["href"]))
