@@ -60,10 +60,11 @@ class Installation:
         run(BUILD / "otactl", "init", self.dir, "--port", 0, "--operator-port", 0, "--hostname", "localhost",
             "--product", "gw")
         with open(self.dir / "otad.conf", "a") as file:
+            # One processor, as nginx has one worker.
             file.write("[http]\nconnections_per_address = 100000\nconnections_max = 12000\n"
                        "connections_per_device = 1000\nidle_timeout = 1h\n"
                        "[tls]\naddress_rate = 1000000\naddress_burst = 1000000\n"
-                       "[device]\npoll = 300\n")
+                       "[device]\npoll = 300\n[server]\nworkers = 1\n")
         with Otad(self) as server:
             run(BUILD / "otactl", "-C", self.dir, "device", "issue", "--count", CERTIFICATES, "--prefix", "dev-",
                 "--model", "gw", "--out", self.devices)
@@ -172,9 +173,14 @@ http {{
 """)
         self.process = subprocess.Popen(["taskset", "-c", self.cpu, "nginx", "-e", f"{folder}/error.log", "-c",
                                          f"{folder}/nginx.conf"], stderr=subprocess.DEVNULL)
-        time.sleep(0.4)
-        if self.process.poll() is not None:
-            raise SystemExit((folder / "error.log").read_text())
+        while not self.answers():
+            if self.process.poll() is not None:
+                raise SystemExit((folder / "error.log").read_text())
+            time.sleep(0.01)
+
+    def answers(self):
+        """Its pid file is written once the port is bound: another server's answer does not count."""
+        return (self.installation.dir / f"nginx-{int(self.is_tuned)}/pid").exists()
 
 
 def versions():
