@@ -292,7 +292,7 @@ int load_run(struct fleet *fleet, struct error *err)
     for (size_t i = 0; i < fleet->count; i++) {
         if (identity_load(&fleet->devices[i].identity, err))
             return -1;
-        fleet->devices[i].seq = clock_wall_ms(); /* above every earlier run's */
+        fleet->devices[i].seq = 1000 * clock_wall_ms(); /* above every earlier run's */
     }
     fleet->client.resumes = load.mode->resumes;
     load.end = (struct timer){.fire = time_is_up, .arg = &load};
