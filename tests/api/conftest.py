@@ -78,8 +78,11 @@ class Client:
         """Sends bytes as they are and returns all that comes back until the server closes."""
         with socket.create_connection((self.host, self.port), timeout=timeout) as plain:
             with self.context.wrap_socket(plain, server_hostname=self.host) as tls:
-                tls.sendall(data)
                 got = b""
+                try:
+                    tls.sendall(data)
+                except (ConnectionError, ssl.SSLError):
+                    pass  # refused before all was sent; an answer may be there
                 try:
                     while piece := tls.recv(65536):
                         got += piece

@@ -18,6 +18,7 @@ def statuses(answer):
     return [int(code) for code in re.findall(rb"HTTP/1\.1 (\d{3}) ", answer)]
 
 
+CUT = 0  # no answer, and the connection is over
 REFUSED = [
     ("two content lengths", b"PUT /DEFAULT/controller/v1/head-1/configData HTTP/1.1\r\n" + ORIGIN +
      b"Content-Length: 2\r\nContent-Length: 40\r\n\r\n{}", {400}),
@@ -40,17 +41,19 @@ REFUSED = [
      b"Content-Length: 2\r\nExpect: magic\r\n\r\n{}", {417}),
     ("two ranges headers", b"GET /DEFAULT/controller/v1/head-1/softwaremodules/1/artifacts/x HTTP/1.1\r\n" + ORIGIN +
      b"Range: bytes=0-1\r\nRange: bytes=3-4\r\n\r\n", {400}),
-    ("a huge path", b"GET /" + b"a" * 60000 + b" HTTP/1.1\r\n" + ORIGIN + b"\r\n", {400, 414, 431}),
-    ("a huge header", POLL + ORIGIN + b"X: " + b"a" * 60000 + b"\r\n\r\n", {400, 431}),
-    ("thousands of headers", POLL + ORIGIN + b"X: a\r\n" * 5000 + b"\r\n", {400, 431}),
+    # Closed with bytes unread, the answer may be lost on its way: CUT is as safe.
+    ("a huge path", b"GET /" + b"a" * 60000 + b" HTTP/1.1\r\n" + ORIGIN + b"\r\n", {400, 414, 431, CUT}),
+    ("a huge header", POLL + ORIGIN + b"X: " + b"a" * 60000 + b"\r\n\r\n", {400, 431, CUT}),
+    ("thousands of headers", POLL + ORIGIN + b"X: a\r\n" * 5000 + b"\r\n", {400, 431, CUT}),
 ]
 
 
 @pytest.mark.parametrize("name,head,expected", REFUSED, ids=[row[0] for row in REFUSED])
 def test_it_is_refused_and_nothing_after_it_runs(device, name, head, expected):
     answer = device.raw(head + SECOND)
-    assert len(statuses(answer)) == 1, answer
-    assert statuses(answer)[0] in expected, answer
+    told = statuses(answer) or [CUT]
+    assert len(told) == 1, answer
+    assert told[0] in expected, answer
     assert b"Server:" not in answer
     assert device.ddi("GET").status == 200
 
