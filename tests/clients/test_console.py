@@ -61,24 +61,32 @@ class Browser:
         pathlib.Path(path).write_bytes(base64.b64decode(self.call("GET", "/screenshot")))
 
 
-@pytest.fixture
-def browser(tmp_path):
+def start_driver(folder):
+    """chromedriver ends at once when the free port it chose was taken meanwhile: another try then."""
     driver = shutil.which("chromedriver")
     assert driver, "package chromium-driver"
-    with open(tmp_path / "chromedriver.log", "wb") as log:
-        process = subprocess.Popen([driver, "--port=0", "--log-path=" + str(tmp_path / "driver.log")],
-                                   stdout=subprocess.PIPE, stderr=log, text=True)
+    said = ""
+    for _ in range(5):
+        process = subprocess.Popen([driver, "--port=0", f"--log-path={folder}/driver.log"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True)
         for line in process.stdout:
+            said += line
             if "started successfully on port" in line:
-                port = int(line.rstrip(".\n").split()[-1])
-                break
-        one = Browser(port, tmp_path / "profile")
-        try:
-            yield one
-        finally:
-            one.call("DELETE", "")
-            process.terminate()
-            process.wait(HANG_GUARD)
+                return process, int(line.rstrip(".\n").split()[-1])
+        process.wait(HANG_GUARD)
+    raise AssertionError(said)
+
+
+@pytest.fixture
+def browser(tmp_path):
+    process, port = start_driver(tmp_path)
+    one = Browser(port, tmp_path / "profile")
+    try:
+        yield one
+    finally:
+        one.call("DELETE", "")
+        process.terminate()
+        process.wait(HANG_GUARD)
 
 
 def test_the_console_shows_fleet_campaign_and_devices(server, browser, tmp_path):

@@ -47,7 +47,7 @@ def test_a_wrong_hash_is_reported_as_a_failure(server, new_board):
     campaign = offer(server, board.archive(os.urandom(300_000), "2.0.0", told_sha256="1" * 64))
 
     failed = wait_state(server, campaign, "failed")
-    assert failed["detail"] == "No suitable .swu image found", failed
+    assert "No suitable .swu image found" in failed["detail"], failed
     assert not board.installed.exists() or not board.installed.stat().st_size
 
 

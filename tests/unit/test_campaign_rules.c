@@ -303,15 +303,18 @@ static void a_device_s_words_give_the_class(void **state)
         const char *words;
         enum failure failure;
     } cases[] = {
-        {"Signature verification failed",             FAILURE_SIGNATURE   },
-        {"Image hash mismatch after download",        FAILURE_HASH        },
-        {"Compatible mismatch: expected 'a' got 'b'", FAILURE_INCOMPATIBLE},
-        {"write: No space left on device",            FAILURE_STORAGE     },
-        {"HTTP/2 stream: Connection reset",           FAILURE_NETWORK     },
-        {"Battery low",                               FAILURE_POWER       },
-        {"Installation error: handler failed",        FAILURE_INSTALL     },
-        {"42",                                        FAILURE_UNKNOWN     },
-        {NULL,                                        FAILURE_UNKNOWN     },
+        {"Signature verification failed",             FAILURE_SIGNATURE},
+        {"Image hash mismatch after download",        FAILURE_HASH     },
+ /* SWUpdate says so of a bad signature too: free text never takes a failure out of the
+  counts. */
+        {"Compatible mismatch: expected 'a' got 'b'", FAILURE_UNKNOWN  },
+        {"ERROR : Compatible SW not found",           FAILURE_UNKNOWN  },
+        {"write: No space left on device",            FAILURE_STORAGE  },
+        {"HTTP/2 stream: Connection reset",           FAILURE_NETWORK  },
+        {"Battery low",                               FAILURE_POWER    },
+        {"Installation error: handler failed",        FAILURE_INSTALL  },
+        {"42",                                        FAILURE_UNKNOWN  },
+        {NULL,                                        FAILURE_UNKNOWN  },
     };
 
     (void)state;
