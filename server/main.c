@@ -165,7 +165,8 @@ static void raise_descriptor_limit(void)
 
 static int wait_for_signal(struct service *service)
 {
-    int64_t patience_ms = service_watchdog_ms();
+    int64_t watchdog_ms = service_watchdog_ms(), patience_ms = watchdog_ms;
+    int64_t housekeeping_at_ms = clock_monotonic_ms() + HOUSEKEEPING_MS;
     sigset_t awaited;
 
     if (!patience_ms || patience_ms > HOUSEKEEPING_MS)
@@ -179,7 +180,11 @@ static int wait_for_signal(struct service *service)
             service_reload(service);
         else if (signal > 0)
             return signal;
-        service_tell_watchdog(service);
+        if (watchdog_ms)
+            service_tell_watchdog(service);
+        if (clock_monotonic_ms() < housekeeping_at_ms)
+            continue;
+        housekeeping_at_ms = clock_monotonic_ms() + HOUSEKEEPING_MS;
         service_keep_house(service);
     }
 }
