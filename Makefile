@@ -147,6 +147,10 @@ check-ktls: programs ## kernel TLS, functionally, in a virtual machine
 	@tests/install.sh ktls
 	@B=$(B) tests/clients/ktls.sh
 
+check-systemd: programs ## the installed unit under a real systemd, sandbox and all, in a container (as root)
+	@tests/install.sh systemd
+	@B=$(B) tests/clients/systemd.sh
+
 bench: ## figures side by side with nginx; the method is printed with them
 	@tests/install.sh build bench
 	@$(MAKE) --no-print-directory -j$$(nproc) programs $(BENCH)
@@ -176,10 +180,12 @@ install: all ## install into DESTDIR/PREFIX
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|/usr/local|$(PREFIX)|g' systemd/otad.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/otad.service
 	install -m 644 systemd/otad.socket systemd/otad-operator.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/
+	install -D -m 644 systemd/otad.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/otad.conf
 
 INSTALLED := sbin/otad bin/otactl share/otad/otad.conf share/otad/openapi.json share/man/man8/otad.8 \
 	share/man/man5/otad.conf.5 share/man/man1/otactl.1 share/bash-completion/completions/otactl \
-	lib/systemd/system/otad.service lib/systemd/system/otad.socket lib/systemd/system/otad-operator.socket
+	lib/systemd/system/otad.service lib/systemd/system/otad.socket lib/systemd/system/otad-operator.socket \
+	lib/sysusers.d/otad.conf
 installed-list:
 	@printf '%s\n' $(addprefix $(PREFIX)/,$(INSTALLED))
 uninstall: ## remove what install put there
@@ -196,4 +202,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 FORCE:
-.PHONY: all programs unit fuzzers demo check check-quick check-ktls bench fuzz soak lint install installed-list uninstall format clean help FORCE
+.PHONY: all programs unit fuzzers demo check check-quick check-ktls check-systemd bench fuzz soak lint install installed-list uninstall format clean help FORCE

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that groups of make targets need:
-#   tests/install.sh build|check|demo|bench|fuzz|ktls ...
+#   tests/install.sh build|check|demo|bench|fuzz|ktls|systemd ...
 # Says nothing and asks nobody when all is there. SWUpdate, which would bring a system service
 # along, is not installed but unpacked under build/swupdate.
 set -euo pipefail
@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 packages_of() {
     case $1 in
     build) echo gcc make libmicrohttpd-dev libsqlite3-dev libssl-dev libjansson-dev libinih-dev \
-        libcurl4-openssl-dev libsystemd-dev ;;
+        libcurl4-openssl-dev libsystemd-dev tzdata ;;
     demo) echo openssl curl cpio ;;
     check) echo libcmocka-dev python3-pytest clang-format-14 clang-tidy-14 shellcheck mandoc \
         openssl curl cpio faketime chromium chromium-driver systemd git \
@@ -18,6 +18,7 @@ packages_of() {
     bench) echo python3 openssl nginx-light ;;
     fuzz) echo clang-14 libclang-rt-14-dev ;;
     ktls) echo qemu-system-x86 busybox-static cpio kmod ;;
+    systemd) echo systemd-container openssl curl ;;
     *) return 1 ;;
     esac
 }
@@ -118,7 +119,7 @@ RUNNER
 }
 
 command -v apt-get >/dev/null || die "this is not Debian; install by hand: $(for g in "$@"; do packages_of "$g"; done | xargs)"
-[ $# -gt 0 ] || die "which group? build check demo bench fuzz ktls"
+[ $# -gt 0 ] || die "which group? build check demo bench fuzz ktls systemd"
 wanted_packages=()
 for group in "$@"; do
     names=$(packages_of "$group") || die "no such group: $group"

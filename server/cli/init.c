@@ -20,7 +20,8 @@
 #define DAY_SECONDS ((int64_t)86400)
 
 struct site {
-    char *folder, *pki, *keys, *state;
+    char *folder, *pki, *keys;
+    char *state; /* the daemon's, as otad.conf names it: "state" in DIR, or what --set says */
     const char *host_name, *product;
     char *host_names; /* every name and address this machine may be asked for by */
     int64_t port, operator_port;
@@ -226,11 +227,11 @@ static int write_otactl_conf(struct cli *cli, const struct site *site)
                 "certificate = pki/operator.crt\n"
                 "key = pki/operator.key\n"
                 "# The daemon writes here which ports it got; they stand before the one in url.\n"
-                "ports = state/ports.json\n"
+                "ports = %s/ports.json\n"
                 "# The laboratory's keys, and the first role files.\n"
                 "keys = keys\n"
                 "pki = pki\n",
-                (long long)site->operator_port);
+                (long long)site->operator_port, site->state);
     return write_file(cli, site->folder, "otactl.conf", &content);
 }
 
@@ -287,19 +288,42 @@ static int read_wishes(struct cli *cli, struct site *ret)
     return ret->host_names ? 0 : refuse(cli, ENDS_MISUSED, "out of memory");
 }
 
+/* Where --set puts the daemon's state, or NULL; the last one counts, as in otad.conf. */
+static const char *told_state(const struct cli *cli)
+{
+    static const char setting[] = "server.state=";
+    const char *wish, *told = NULL;
+
+    for (size_t n = 0; (wish = option_at(cli, "set", n)); n++)
+        if (text_starts_with(wish, setting))
+            told = wish + sizeof setting - 1;
+    return told;
+}
+
+/* A state folder elsewhere belongs to the daemon's user: the daemon makes it, or systemd does. */
+static int make_state(struct cli *cli, struct site *site)
+{
+    const char *told = told_state(cli);
+
+    site->state = strdup(told ? told : "state");
+    CLEANUP(free_string) char *path = site->state ? path_in(site->folder, site->state) : NULL;
+    if (!path)
+        return refuse(cli, ENDS_MISUSED, "out of memory");
+    return told ? 0 : folder_make(cli, path, 0700);
+}
+
 static int make_folders(struct cli *cli, struct site *site)
 {
     site->folder = strdup(operand(cli, 0));
     if (!site->folder || !(site->pki = path_in(site->folder, "pki")) ||
-        !(site->keys = path_in(site->folder, "keys")) ||
-        !(site->state = path_in(site->folder, "state")))
+        !(site->keys = path_in(site->folder, "keys")))
         return refuse(cli, ENDS_MISUSED, "out of memory");
     if (!folder_is_free(site->folder)) {
         refuse(cli, ENDS_MISUSED, "%s is not an empty folder: nothing was changed", site->folder);
         return -1;
     }
     if (folder_make(cli, site->folder, 0755) || folder_make(cli, site->pki, 0755) ||
-        folder_make(cli, site->keys, 0700) || folder_make(cli, site->state, 0700))
+        folder_make(cli, site->keys, 0700) || make_state(cli, site))
         return -1;
     return 0;
 }
@@ -351,6 +375,8 @@ static const struct verb verbs[] = {
     {"", "DIR", "make an installation in a new folder",
      "DIR gets otad.conf, otactl.conf, certificates (pki/), laboratory keys (keys/) and a place\n"
      "for the daemon's state (state/). A folder with anything in it is left alone.\n"
+     "\n"
+     "With --set server.state=FOLDER the state lies there; the daemon makes that folder.\n"
      "\n"
      "$ otactl init lab\n"
      "$ otactl init lab --hostname updates.example.org --product gateway --set device.poll=30s\n",
