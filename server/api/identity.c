@@ -4,6 +4,7 @@
 #include "api/identity.h"
 
 #include "api/device/ddi.h"
+#include "api/idempotency.h"
 #include "api/scope.h"
 
 #include <assert.h>
@@ -88,6 +89,7 @@ struct http_hooks api_hooks(struct app *app, enum audience listener)
         .app = app,
         .identify = listener == AUDIENCE_DEVICE ? identify_device : identify_operator,
         .authorise = authorise,
+        .perform = listener == AUDIENCE_OPERATOR ? perform_once : NULL,
         .generation = generation,
         .submit = submit,
         .seen = seen,

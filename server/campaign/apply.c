@@ -4,60 +4,18 @@
  * writer, which decides anew on what is true there. */
 #include "campaign/engine.h"
 
-#include <string.h>
+#include "campaign/spread.h"
+#include "store/freeze.h"
 
-#define PASTS_MAX 16 /* a device's latest deployments; older campaigns are long over */
+#include <string.h>
 
 struct poll {
     struct tx *tx;
     struct campaigns *campaigns;
-    const struct snapshot *snapshot;
     struct device *device;
-    struct deployment deployments[PASTS_MAX];
-    size_t count;
     struct move move;
+    struct inquiry inquiry;
 };
-
-/* -- a device as the filter sees it -- */
-
-static int look_up_attribute(void *arg, const char *name, char *ret, size_t room, bool *ret_found,
-                             struct error *err)
-{
-    const struct lookup *lookup = arg;
-
-    return device_attribute(lookup->tx, lookup->device_row, name, ret, room, ret_found, err);
-}
-
-static int look_up_tag(void *arg, const char *tag, bool *ret, struct error *err)
-{
-    const struct lookup *lookup = arg;
-
-    return device_has_tag(lookup->tx, lookup->device_row, tag, ret, err);
-}
-
-struct filter_subject subject_of(const struct device *device, struct lookup *lookup)
-{
-    return (struct filter_subject){
-        .id = device->id,
-        .model = device->model,
-        .hardware = device->hardware,
-        .site = device->site,
-        .version = device->version,
-        .state = device_state_name(device->state),
-        .attribute = look_up_attribute,
-        .has_tag = look_up_tag,
-        .arg = lookup,
-    };
-}
-
-int filter_matches_device(const struct filter *filter, struct tx *tx, const struct device *device,
-                          bool *ret, struct error *err)
-{
-    struct lookup lookup = {tx, device->row_id};
-    const struct filter_subject subject = subject_of(device, &lookup);
-
-    return filter_matches(filter, &subject, ret, err);
-}
 
 /* -- answers -- */
 
@@ -67,41 +25,248 @@ static void answer(struct decision *ret, enum verdict verdict, const char *reaso
     snprintf(ret->reason, sizeof ret->reason, "%s", reason);
 }
 
-static void answer_deployment(struct decision *ret, const struct deployment *deployment,
-                              const struct plan *plan)
+/* Who waits for a turn of its own is told when that is. What ends for many at one time, or earlier
+ * than it was said, is come back for in the usual interval, and only the last stretch is shorter.
+ */
+static int64_t poll_after(const struct poll *poll, const struct resolution *resolution)
 {
-    ret->verdict = deployment->is_cancelling ? VERDICT_CANCEL : VERDICT_OFFER;
+    const struct config *config = poll->campaigns->config;
+    int64_t wait = resolution->until - poll->move.now, interval = config->device_poll;
+    int64_t least = config->device_poll_minimum < interval ? config->device_poll_minimum : interval;
+    bool is_its_own = resolution->reason == REASON_BACK_OFF || reason_step(resolution->reason) == 9;
+
+    if (resolution->until == 0 || wait <= 0 || (!is_its_own && wait >= interval))
+        return 0;
+    return spread_wait(poll->device->id, wait, interval, least);
+}
+
+static void answer_later(const struct poll *poll, const struct resolution *resolution,
+                         struct decision *ret)
+{
+    answer(ret, VERDICT_NOTHING, reason_code(resolution->reason));
+    ret->poll_after = poll_after(poll, resolution);
+}
+
+static void set_terms(const struct deployment *deployment, const struct resolution *terms,
+                      struct decision *ret)
+{
+    ret->rate = deployment->rate;
+    ret->install = terms->install;
+    ret->install_wait = terms->install_wait;
+    if (terms->plan)
+        snprintf(ret->risk, sizeof ret->risk, "%s", terms->plan->rules.risk);
+}
+
+static void answer_deployment(const struct deployment *deployment, const struct resolution *terms,
+                              struct decision *ret)
+{
     ret->action = deployment->action;
     ret->deployment_row = deployment->row_id;
     ret->campaign_row = deployment->campaign_row;
     ret->release_row = deployment->release_row;
     ret->attempt = deployment->attempt;
-    ret->rate = plan ? plan->rate : deployment->rate;
     snprintf(ret->state, sizeof ret->state, "%s", deployment->state);
-    snprintf(ret->reason, sizeof ret->reason, "%s", deployment->is_cancelling ? "cancel" : "offer");
+    if (deployment->is_cancelling)
+        answer(ret, VERDICT_CANCEL, "cancel");
+    else
+        answer(ret, VERDICT_OFFER, reason_code(REASON_OFFER));
+    set_terms(deployment, terms, ret);
+}
+
+/* -- a new offer -- */
+
+/* On the writer the campaign's row is read again, and the emergency stop: both may have changed
+ * since the snapshot, and after a halt is acknowledged nobody gets an offer. */
+static int may_offer(struct tx *tx, const struct plan *plan, enum reason *ret, struct error *err)
+{
+    CLEANUP(campaign_clear) struct campaign campaign = {0};
+    struct halt halt;
+    enum step step = halt_of(tx, plan->tenant_row, &halt, err);
+
+    if (step == STEP_FAILED || campaign_need(tx, plan->row_id, &campaign, err))
+        return -1;
+    bool is_running =
+        campaign_makes_offers(campaign_state_in(&campaign)) && campaign.release_is_published;
+    *ret = step == STEP_ROW ? REASON_HALTED : is_running ? REASON_OFFER : REASON_NOT_RUNNING;
+    return 0;
+}
+
+struct taken {
+    int wave;
+    int64_t in_wave, offered, confirmed;
+};
+
+static int add_taken(int wave, const char *state, int64_t count, void *arg, struct error *err)
+{
+    struct taken *taken = arg;
+
+    (void)err;
+    taken->offered += count;
+    taken->in_wave += wave == taken->wave ? count : 0;
+    if (strcmp(state, deployment_state_name(DEPLOYMENT_CONFIRMED)) == 0)
+        taken->confirmed += count;
+    return 0;
+}
+
+/* Places are taken on the writer, one after another; what is counted here is what later polls on
+ * readers go by. */
+static int has_place(struct poll *poll, const struct resolution *resolution, bool *ret,
+                     struct error *err)
+{
+    const struct plan *plan = resolution->plan;
+    struct band *band = &plan->bands[resolution->wave];
+    struct taken taken = {.wave = resolution->wave};
+
+    if (deployment_counts(poll->tx, plan->row_id, add_taken, &taken, err))
+        return -1;
+    atomic_store_explicit(&plan->pace->offered, taken.offered, memory_order_relaxed);
+    atomic_store_explicit(&plan->pace->confirmed, taken.confirmed, memory_order_relaxed);
+    *ret = band->places == 0 || taken.in_wave < band->places;
+    if (!*ret)
+        atomic_store_explicit(&band->is_full, true, memory_order_relaxed);
+    return 0;
+}
+
+static struct deployment *earlier_attempt(struct poll *poll, const struct plan *plan)
+{
+    for (size_t i = 0; i < poll->inquiry.count; i++)
+        if (poll->inquiry.deployments[i].campaign_row == plan->row_id)
+            return &poll->inquiry.deployments[i];
+    return NULL;
+}
+
+static int write_offer(struct poll *poll, struct deployment *deployment,
+                       const struct resolution *resolution, struct error *err)
+{
+    const struct device *device = poll->device;
+
+    if (deployment->release_row != resolution->release_row)
+        deployment->failures = 0;
+    deployment->release_row = resolution->release_row;
+    snprintf(deployment->version_before, sizeof deployment->version_before, "%s", device->version);
+    snprintf(deployment->boot_id_before, sizeof deployment->boot_id_before, "%s", device->boot_id);
+    return deployment_offer(poll->tx, poll->campaigns, deployment, &poll->move, err);
+}
+
+/* With a lease, or not at all. */
+static int offer_with_lease(struct poll *poll, struct deployment *deployment,
+                            struct resolution *resolution, struct decision *ret, struct error *err)
+{
+    struct capacity *capacity = poll->campaigns->capacity;
+    struct capacity_grant grant;
+    enum admission admission = leases_take(&poll->inquiry, resolution->plan, deployment, &grant);
+
+    if (admission != ADMIT) {
+        int64_t wait;
+        (void)leases_look(&poll->inquiry, resolution->plan, &wait);
+        resolution->reason = reason_of_admission(admission);
+        resolution->until = poll->move.now + wait;
+        answer_later(poll, resolution, ret);
+        return 0;
+    }
+    deployment->rate = grant.rate;
+    if (write_offer(poll, deployment, resolution, err)) {
+        capacity_give_back(capacity, grant.lease);
+        return -1;
+    }
+    capacity_name(capacity, grant.lease, deployment->row_id);
+    answer_deployment(deployment, resolution, ret);
+    return 0;
+}
+
+static int make_offer(struct poll *poll, struct resolution *resolution, struct decision *ret,
+                      struct error *err)
+{
+    const struct plan *plan = resolution->plan;
+    struct deployment fresh = {.device_row = poll->device->row_id,
+                               .campaign_row = plan->row_id,
+                               .release_row = resolution->release_row,
+                               .wave = resolution->wave};
+    struct deployment *deployment = earlier_attempt(poll, plan);
+    enum reason reason;
+    bool has_one;
+
+    if (may_offer(poll->tx, plan, &reason, err) || has_place(poll, resolution, &has_one, err))
+        return -1;
+    if (reason == REASON_OFFER && !deployment && !has_one)
+        reason = REASON_WAVE_FULL;
+    if (reason != REASON_OFFER) {
+        answer(ret, VERDICT_NOTHING, reason_code(reason));
+        return 0;
+    }
+    return offer_with_lease(poll, deployment ? deployment : &fresh, resolution, ret, err);
+}
+
+static int look_for_offer(struct poll *poll, struct decision *ret, struct error *err)
+{
+    struct resolution resolution;
+
+    if (resolve(&poll->inquiry.question, &resolution, err))
+        return -1;
+    if (resolution.reason != REASON_OFFER) {
+        answer_later(poll, &resolution, ret);
+        return 0;
+    }
+    if (poll->tx->is_write)
+        return make_offer(poll, &resolution, ret, err);
+    answer(ret, VERDICT_WRITE, reason_code(REASON_OFFER));
+    return 0;
 }
 
 /* -- a deployment under way -- */
+
+static bool is_untouched(const struct poll *poll, const struct deployment *deployment)
+{
+    return deployment_state_in(deployment) == DEPLOYMENT_OFFERED &&
+           !transfers_have(poll->campaigns, deployment->row_id);
+}
 
 /* The campaign is over and this device can still be kept from it. */
 static bool is_to_stop(const struct poll *poll, const struct plan *plan,
                        const struct deployment *deployment)
 {
-    enum deployment_state state = deployment_state_in(deployment);
-
     if (!plan || !campaign_is_over(plan->state) || deployment->is_cancelling)
         return false;
     if (plan->stops_transfers)
-        return deployment_is_stoppable(state);
-    return state == DEPLOYMENT_OFFERED && !transfers_have(poll->campaigns, deployment->row_id);
+        return deployment_is_stoppable(deployment_state_in(deployment));
+    return is_untouched(poll, deployment);
 }
 
-static bool is_on_hold(const struct poll *poll, const struct plan *plan,
-                       const struct deployment *deployment)
+/* Its campaign lets go who does not match any more, as long as nothing is being installed; a
+ * standing one always does. */
+static int has_left(const struct poll *poll, const struct plan *plan,
+                    const struct deployment *deployment, bool *ret, struct error *err)
 {
-    return plan && plan->state == CAMPAIGN_PAUSED &&
-           deployment_state_in(deployment) == DEPLOYMENT_OFFERED &&
-           !transfers_have(poll->campaigns, deployment->row_id);
+    bool matches = true;
+
+    if (plan && (!plan->rules.is_sticky || plan_is_standing(plan)) && !deployment->is_cancelling &&
+        deployment_is_stoppable(deployment_state_in(deployment)) &&
+        resolve_matches(&poll->inquiry.question, plan, &matches, err))
+        return -1;
+    *ret = !matches;
+    return 0;
+}
+
+/* What becomes of the deployment at this poll before it is answered. */
+enum course { COURSE_GOES_ON, COURSE_COUNTS, COURSE_STOPS, COURSE_LEAVES, COURSE_OVERTAKEN };
+
+static int find_course(const struct poll *poll, const struct plan *plan,
+                       const struct deployment *deployment, enum course *ret, struct error *err)
+{
+    bool leaves, is_overtaken;
+
+    if (is_to_stop(poll, plan, deployment)) {
+        *ret = COURSE_STOPS;
+        return 0;
+    }
+    if (has_left(poll, plan, deployment, &leaves, err) ||
+        inquiry_overtakes(&poll->inquiry, deployment, &is_overtaken, err))
+        return -1;
+    *ret = leaves                                                     ? COURSE_LEAVES
+           : is_overtaken                                             ? COURSE_OVERTAKEN
+           : deployment_awaits_poll(deployment, plan, poll->move.now) ? COURSE_COUNTS
+                                                                      : COURSE_GOES_ON;
+    return 0;
 }
 
 static int count_poll(struct poll *poll, struct deployment *deployment, struct error *err)
@@ -112,191 +277,122 @@ static int count_poll(struct poll *poll, struct deployment *deployment, struct e
     return deployment_settle(poll->tx, poll->campaigns, deployment, poll->device, &poll->move, err);
 }
 
+/* It ends here, and the device is asked for anew. */
+static int make_way(struct poll *poll, struct deployment *deployment, enum deployment_state to,
+                    struct decision *ret, struct error *err)
+{
+    deployment->is_open = false;
+    if (deployment_move(poll->tx, poll->campaigns, deployment, to, &poll->move, err))
+        return -1;
+    inquiry_renew(&poll->inquiry);
+    return look_for_offer(poll, ret, err);
+}
+
+/* An offer that was not taken up waits with its campaign, and for the time the campaign goes by;
+ * whoever has begun goes on. */
+static int answer_current(struct poll *poll, const struct plan *plan,
+                          const struct deployment *deployment, struct decision *ret,
+                          struct error *err)
+{
+    struct resolution terms;
+
+    if (!deployment->is_open) {
+        answer(ret, VERDICT_NOTHING, deployment->state);
+        return 0;
+    }
+    if (inquiry_terms(&poll->inquiry, deployment, &terms, err))
+        return -1;
+    bool waits = is_untouched(poll, deployment) && !deployment->is_cancelling;
+    if (waits && plan && plan->state == CAMPAIGN_PAUSED)
+        answer(ret, VERDICT_NOTHING, "paused");
+    else if (waits && terms.reason != REASON_OFFER)
+        answer_later(poll, &terms, ret);
+    else
+        answer_deployment(deployment, &terms, ret);
+    return 0;
+}
+
 static int go_on(struct poll *poll, struct deployment *deployment, struct decision *ret,
                  struct error *err)
 {
-    const struct plan *plan = snapshot_find(poll->snapshot, deployment->campaign_row);
-    bool stops = is_to_stop(poll, plan, deployment);
-    bool counts = !stops && deployment_awaits_poll(deployment, plan, poll->move.now);
+    const struct plan *plan = snapshot_find(poll->inquiry.snapshot, deployment->campaign_row);
+    enum course course;
+    int failed = 0;
 
-    if (is_on_hold(poll, plan, deployment)) {
-        answer(ret, VERDICT_NOTHING, "paused");
-        return 0;
-    }
-    if ((stops || counts) && !poll->tx->is_write) {
+    if (find_course(poll, plan, deployment, &course, err))
+        return -1;
+    if (course != COURSE_GOES_ON && !poll->tx->is_write) {
         answer(ret, VERDICT_WRITE, "changes");
         return 0;
     }
-    if (stops && deployment_stop(poll->tx, poll->campaigns, deployment, plan->stops_transfers,
-                                 &poll->move, err))
-        return -1;
-    if (counts && count_poll(poll, deployment, err))
-        return -1;
-    if (deployment->is_open)
-        answer_deployment(ret, deployment, plan);
-    else
-        answer(ret, VERDICT_NOTHING, deployment->state);
-    return 0;
+    if (course == COURSE_LEAVES)
+        return make_way(poll, deployment, DEPLOYMENT_REMOVED, ret, err);
+    if (course == COURSE_OVERTAKEN)
+        return make_way(poll, deployment, DEPLOYMENT_SUPERSEDED, ret, err);
+    if (course == COURSE_STOPS)
+        failed = deployment_stop(poll->tx, poll->campaigns, deployment, plan->stops_transfers,
+                                 &poll->move, err);
+    else if (course == COURSE_COUNTS)
+        failed = count_poll(poll, deployment, err);
+    return failed ? -1 : answer_current(poll, plan, deployment, ret, err);
 }
 
-/* Open, or closed by the device's word and still without evidence. */
-static struct deployment *under_way(struct poll *poll)
+/* On the writer the row itself: the stop may be younger than the snapshot. */
+static int is_halted(const struct poll *poll, bool *ret, struct error *err)
 {
-    for (size_t i = 0; i < poll->count; i++) {
-        enum deployment_state state = deployment_state_in(&poll->deployments[i]);
+    const struct steering *steering = poll->inquiry.question.steering;
+    struct halt halt;
 
-        if (poll->deployments[i].is_open || state == DEPLOYMENT_INSTALLING ||
-            state == DEPLOYMENT_VERIFYING)
-            return &poll->deployments[i];
-    }
-    return NULL;
-}
-
-/* -- a new offer -- */
-
-/* On the writer the campaign's row is read again: it may have been paused since the snapshot, and
- * after a halt is acknowledged nobody gets an offer. */
-static int may_offer(struct tx *tx, int64_t campaign_row, bool *ret, struct error *err)
-{
-    CLEANUP(campaign_clear) struct campaign campaign = {0};
-
-    if (campaign_need(tx, campaign_row, &campaign, err))
-        return -1;
-    *ret = campaign_state_in(&campaign) == CAMPAIGN_RUNNING && campaign.release_is_published;
-    return 0;
-}
-
-struct places {
-    int wave;
-    int64_t taken;
-};
-
-static int add_taken(int wave, const char *state, int64_t count, void *arg, struct error *err)
-{
-    struct places *places = arg;
-
-    (void)state, (void)err;
-    if (wave == places->wave)
-        places->taken += count;
-    return 0;
-}
-
-/* Places are taken on the writer, one after another. */
-static int has_place(struct tx *tx, const struct plan *plan, int wave, bool *ret, struct error *err)
-{
-    struct band *band = &plan->bands[wave];
-    struct places places = {.wave = wave};
-
-    *ret = true;
-    if (band->places == 0)
+    *ret = steering && steering->is_halted;
+    if (*ret || !poll->tx->is_write)
         return 0;
-    if (deployment_counts(tx, plan->row_id, add_taken, &places, err))
-        return -1;
-    *ret = places.taken < band->places;
-    if (!*ret)
-        atomic_store_explicit(&band->is_full, true, memory_order_relaxed);
-    return 0;
+    enum step step = halt_of(poll->tx, poll->device->tenant_row, &halt, err);
+    *ret = step == STEP_ROW;
+    return step == STEP_FAILED ? -1 : 0;
 }
 
-static int make_offer(struct poll *poll, const struct resolution *resolution, struct decision *ret,
-                      struct error *err)
+static int answer_poll(struct poll *poll, struct decision *ret, struct error *err)
 {
-    const struct plan *plan = resolution->plan;
-    struct deployment fresh = {.device_row = poll->device->row_id,
-                               .campaign_row = plan->row_id,
-                               .release_row = plan->release_row,
-                               .wave = resolution->wave};
-    struct deployment *deployment = &fresh;
-    bool is_allowed;
+    struct deployment *current = inquiry_current(&poll->inquiry);
+    bool halted = false;
 
-    if (may_offer(poll->tx, plan->row_id, &is_allowed, err))
+    if (current && is_halted(poll, &halted, err))
         return -1;
-    if (!is_allowed) {
-        answer(ret, VERDICT_NOTHING, reason_code(REASON_NOT_RUNNING));
-        return 0;
-    }
-    for (size_t i = 0; i < poll->count; i++)
-        if (poll->deployments[i].campaign_row == plan->row_id)
-            deployment = &poll->deployments[i];
-    if (deployment == &fresh && has_place(poll->tx, plan, resolution->wave, &is_allowed, err))
-        return -1;
-    if (!is_allowed) {
-        answer(ret, VERDICT_NOTHING, reason_code(REASON_WAVE_FULL));
-        return 0;
-    }
-    snprintf(deployment->version_before, sizeof deployment->version_before, "%s",
-             poll->device->version);
-    snprintf(deployment->boot_id_before, sizeof deployment->boot_id_before, "%s",
-             poll->device->boot_id);
-    if (deployment_offer(poll->tx, poll->campaigns, deployment, &poll->move, err))
-        return -1;
-    answer_deployment(ret, deployment, plan);
-    return 0;
-}
-
-static int look_for_offer(struct poll *poll, struct decision *ret, struct error *err)
-{
-    struct lookup lookup = {poll->tx, poll->device->row_id};
-    struct past pasts[PASTS_MAX];
-    struct resolution resolution;
-    const struct question question = {
-        .facts = subject_of(poll->device, &lookup),
-        .tenant_row = poll->device->tenant_row,
-        .floor = poll->device->floor,
-        .is_active = poll->device->state == DEVICE_ACTIVE,
-        .pasts = pasts,
-        .past_count = poll->count,
-        .plans = poll->snapshot->plans,
-        .plan_count = poll->snapshot->count,
-        .now = poll->move.now,
-    };
-
-    for (size_t i = 0; i < poll->count; i++)
-        pasts[i] = past_of(&poll->deployments[i]);
-    if (resolve(&question, &resolution, err))
-        return -1;
-    answer(ret, VERDICT_NOTHING, reason_code(resolution.reason));
-    if (resolution.until > poll->move.now)
-        ret->poll_after = resolution.until - poll->move.now;
-    if (resolution.reason != REASON_OFFER)
-        return 0;
-    if (poll->tx->is_write)
-        return make_offer(poll, &resolution, ret, err);
-    answer(ret, VERDICT_WRITE, reason_code(REASON_OFFER));
-    return 0;
-}
-
-struct past past_of(const struct deployment *deployment)
-{
-    return (struct past){
-        .campaign_row = deployment->campaign_row,
-        .state = deployment_state_in(deployment),
-        .wave = deployment->wave,
-        .retry_at = deployment->retry_at,
-    };
+    if (current && !halted)
+        return go_on(poll, current, ret, err);
+    return look_for_offer(poll, ret, err);
 }
 
 int campaign_poll(struct tx *tx, struct campaigns *campaigns, struct device *device, int64_t now,
                   struct decision *ret, struct error *err)
 {
-    CLEANUP(snapshot_release) struct snapshot *snapshot = snapshot_take(campaigns);
     struct poll poll; /* not zeroed: large, and written before it is read */
 
     *ret = (struct decision){0};
-    answer(ret, VERDICT_NOTHING, reason_code(REASON_NO_CAMPAIGN));
-    if (device->state != DEVICE_ACTIVE)
-        answer(ret, VERDICT_NOTHING, reason_code(REASON_DEVICE_STATE));
-    if (device->state != DEVICE_ACTIVE || snapshot->count == 0)
-        return 0;
     poll.tx = tx;
     poll.campaigns = campaigns;
-    poll.snapshot = snapshot;
     poll.device = device;
     poll.move = (struct move){.now = now, .tenant_row = device->tenant_row, .cause = "poll"};
-    if (deployments_of_device(tx, device->row_id, poll.deployments, PASTS_MAX, &poll.count, err))
-        return -1;
-    struct deployment *current = under_way(&poll);
-    return current ? go_on(&poll, current, ret, err) : look_for_offer(&poll, ret, err);
+    int failed = question_make(tx, campaigns, device, now, &poll.inquiry, err) ||
+                 answer_poll(&poll, ret, err);
+    inquiry_end(&poll.inquiry);
+    return failed ? -1 : 0;
+}
+
+int campaign_terms(struct tx *tx, struct campaigns *campaigns, const struct device *device,
+                   const struct deployment *deployment, int64_t now, struct decision *ret,
+                   struct error *err)
+{
+    struct inquiry inquiry;
+    struct resolution terms;
+
+    *ret = (struct decision){0};
+    int failed = question_make(tx, campaigns, device, now, &inquiry, err) ||
+                 inquiry_terms(&inquiry, deployment, &terms, err);
+    if (!failed)
+        answer_deployment(deployment, &terms, ret);
+    inquiry_end(&inquiry);
+    return failed ? -1 : 0;
 }
 
 /* -- fetching and leaving -- */
@@ -308,6 +404,7 @@ enum step campaign_allows_artifact(struct tx *tx, int64_t device_row, int64_t ta
 {
     struct permission permission = {0};
     enum step step = deployment_permission(tx, device_row, target_row, &permission, err);
+    const struct resolution nothing_new = {0};
 
     *ret = (struct decision){0};
     if (step != STEP_ROW)
@@ -317,10 +414,12 @@ enum step campaign_allows_artifact(struct tx *tx, int64_t device_row, int64_t ta
         answer(ret, VERDICT_OFFER, "installed");
         return STEP_ROW;
     }
-    bool is_running = strcmp(permission.campaign_state, campaign_state_name(CAMPAIGN_RUNNING)) == 0;
-    if (!is_running && deployment_state_in(&permission.deployment) == DEPLOYMENT_OFFERED)
+    enum campaign_state state = CAMPAIGN_DRAFT;
+    (void)campaign_state_of(permission.campaign_state, &state);
+    if (!campaign_makes_offers(state) &&
+        deployment_state_in(&permission.deployment) == DEPLOYMENT_OFFERED)
         return STEP_DONE;
-    answer_deployment(ret, &permission.deployment, NULL);
+    answer_deployment(&permission.deployment, &nothing_new, ret);
     return STEP_ROW;
 }
 

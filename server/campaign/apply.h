@@ -4,6 +4,7 @@
 #define OTAD_CAMPAIGN_APPLY_H
 
 #include "campaign/filter.h"
+#include "campaign/rules.h"
 #include "core/config.h"
 #include "core/json.h"
 #include "store/deployment.h"
@@ -14,6 +15,12 @@ struct campaigns;
 int campaigns_open(struct store *store, const struct config *config, struct campaigns **ret,
                    struct error *err) MUST_CHECK;
 void campaigns_close(struct campaigns **campaigns);
+/* What is compiled is made anew after this tx commits: whoever writes a campaign, wave, channel,
+ * baseline, freeze, site, pin or release asks for it in the same tx. */
+int campaign_touch(struct tx *tx, struct campaigns *campaigns, struct error *err) MUST_CHECK;
+/* The emergency stop was set or lifted: the same, and every running transfer is cut. */
+int campaigns_halt_changed(struct tx *tx, struct campaigns *campaigns,
+                           struct error *err) MUST_CHECK;
 
 /* What a device should be told at a poll. */
 enum verdict {
@@ -22,14 +29,20 @@ enum verdict {
     VERDICT_CANCEL,  /* an open deployment that is to be stopped */
     VERDICT_WRITE,   /* an offer must be written: ask again on the writer */
 };
+#define RISK_SIZE 1001
 struct decision {
     enum verdict verdict;
     int64_t action; /* VERDICT_OFFER, VERDICT_CANCEL */
-    int64_t deployment_row, campaign_row, release_row, attempt;
-    int64_t rate;       /* bytes per second of its transfers; 0: the server's */
-    char state[16];     /* of the deployment */
-    int64_t poll_after; /* seconds; 0: the usual interval */
-    char reason[32];    /* resolver's machine-readable code, e.g. "already", "no_campaign" */
+    int64_t deployment_row, campaign_row;
+    int64_t release_row; /* may be a step on the way to the campaign's */
+    int64_t attempt;
+    int64_t rate;         /* bytes per second of its transfers; 0: the server's */
+    enum install install; /* as things stand now: force_at has passed, the window has opened */
+    int64_t install_wait; /* seconds until it may be installed; until then it is prestaged */
+    char state[16];       /* of the deployment */
+    int64_t poll_after;   /* seconds, spread already; 0: the usual interval */
+    char reason[32];      /* resolver's machine-readable code, e.g. "already", "no_campaign" */
+    char risk[RISK_SIZE]; /* what the person at the device should know; "" */
 };
 
 /* The resolver at a poll. With a read tx it changes nothing and may answer
@@ -37,6 +50,11 @@ struct decision {
  * evidence) and moves states. */
 int campaign_poll(struct tx *tx, struct campaigns *campaigns, struct device *device, int64_t now,
                   struct decision *ret, struct error *err) MUST_CHECK;
+
+/* The same terms for a deployment that a device asks about by itself: rate, install, risk. */
+int campaign_terms(struct tx *tx, struct campaigns *campaigns, const struct device *device,
+                   const struct deployment *deployment, int64_t now, struct decision *ret,
+                   struct error *err) MUST_CHECK;
 
 /* What a device says of its deployment. */
 enum report_kind {
@@ -77,6 +95,10 @@ int campaign_take_evidence(struct tx *tx, struct campaigns *campaigns, struct de
  * span [0,size) is covered by what was served so far. */
 void campaign_note_transfer(struct campaigns *campaigns, int64_t deployment_row, int64_t first,
                             int64_t sent, int64_t size);
+/* The transfer of an image is about to begin (noted as such), and is over. In between the
+ * deployment counts as active. */
+void campaign_transfer_begins(struct campaigns *campaigns, int64_t deployment_row, int64_t size);
+void campaign_transfer_ends(struct campaigns *campaigns, int64_t deployment_row, int64_t size);
 /* Bytes of this deployment covered so far, memory and rows together; for progress. */
 int64_t campaign_bytes_served(struct campaigns *campaigns, int64_t deployment_row);
 
@@ -106,16 +128,54 @@ enum campaign_verb {
     CAMPAIGN_PAUSE,
     CAMPAIGN_RESUME,
     CAMPAIGN_ABORT,
-    CAMPAIGN_CANCEL
+    CAMPAIGN_CANCEL,
+    CAMPAIGN_SUBMIT,
+    CAMPAIGN_APPROVE,
+    CAMPAIGN_REFUSE,
+    CAMPAIGN_VERBS
 };
 int campaign_act(struct tx *tx, struct campaigns *campaigns, int64_t campaign_row,
                  enum campaign_verb verb, const json_t *arguments, const struct actor *actor,
                  int64_t now, struct error *err) MUST_CHECK;
+/* A draft's or reviewed campaign's whole plan, replaced: back to draft. */
+int campaign_edit(struct tx *tx, struct campaigns *campaigns, int64_t campaign_row,
+                  const json_t *json, const struct actor *actor, int64_t now,
+                  struct error *err) MUST_CHECK;
+/* On a reader, before it is started: counts the fleet. Refuses targets that are empty or broad and
+ * not confirmed by `expected`, and those of which no device can take the release. */
+int campaign_check_reach(struct tx *tx, struct campaigns *campaigns, int64_t campaign_row,
+                         int64_t now, struct error *err) MUST_CHECK;
+/* The same of a plan that is to be made and started at once; does nothing when it is not. */
+int campaign_check_plan(struct tx *tx, struct campaigns *campaigns, int64_t tenant_row,
+                        const json_t *json, int64_t now, struct error *err) MUST_CHECK;
+enum wave_verb { WAVE_VERB_HOLD, WAVE_VERB_REOPEN, WAVE_VERB_PASS, WAVE_VERB_SKIP, WAVE_VERBS };
+struct wave_act {
+    int64_t campaign_row, position; /* from 0 */
+    enum wave_verb verb;
+    const json_t *arguments; /* {"reason"}; NULL */
+};
+int campaign_wave_act(struct tx *tx, struct campaigns *campaigns, const struct wave_act *act,
+                      const struct actor *actor, int64_t now, struct error *err) MUST_CHECK;
+/* Raises a percentage: {"percent", "reason"}. `verb` is not looked at. */
+int campaign_wave_dial(struct tx *tx, struct campaigns *campaigns, const struct wave_act *act,
+                       const struct actor *actor, int64_t now, struct error *err) MUST_CHECK;
+/* A device that failed, fell back, was lost or declined gets the offer again. */
+int campaign_retry_device(struct tx *tx, struct campaigns *campaigns, int64_t campaign_row,
+                          const struct device *device, const json_t *arguments,
+                          const struct actor *actor, int64_t now, struct error *err) MUST_CHECK;
+/* Who approved or refused what, oldest first. The value is yours. */
+int approval_list_json(struct tx *tx, int64_t campaign_row, json_t **ret,
+                       struct error *err) MUST_CHECK;
 /* The whole campaign with waves, counts and gate text. The value is yours. */
 int campaign_to_json(struct tx *tx, struct campaigns *campaigns, int64_t campaign_row, int64_t now,
                      json_t **ret, struct error *err) MUST_CHECK;
+/* Newest first; NULL means any, or from the newest. Unknown names are BAD_FIELD. */
+struct campaign_query {
+    const char *state, *channel, *release, *after;
+    int64_t limit;
+};
 int campaign_list_json(struct tx *tx, struct campaigns *campaigns, int64_t tenant_row,
-                       const char *state, const char *after, int64_t limit, json_t **ret,
+                       const struct campaign_query *query, json_t **ret,
                        struct error *err) MUST_CHECK;
 int deployment_list_json(struct tx *tx, int64_t campaign_row, const char *state, int64_t after,
                          int64_t limit, json_t **ret, struct error *err) MUST_CHECK;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Campaigns and deployments as operators read them, and the resolver's reasons in words. */
+/* Campaigns and deployments as operators read them. */
 #include "campaign/engine.h"
 
 #include "core/clock.h"
 #include "core/text.h"
+#include "store/approval.h"
+#include "store/channel.h"
+#include "store/stratum_count.h"
 
 #include <string.h>
 
@@ -27,7 +30,7 @@ static int made(json_t *value, json_t **ret, struct error *err)
 static const char *wave_gate_text(const struct overview *overview, const struct wave *wave,
                                   int64_t now, char text[GATE_TEXT_SIZE])
 {
-    const struct gate gate = wave_gate(wave);
+    const struct gate *gate = &overview->rules.waves[wave->position].gate;
     const struct tally *tally = &overview->tallies[wave - overview->waves];
     enum wave_state state = wave_state_in(wave);
 
@@ -44,7 +47,7 @@ static const char *wave_gate_text(const struct overview *overview, const struct 
         return text;
     }
     const struct gate_verdict verdict =
-        gate_judge(&gate, tally, state == WAVE_SOAKING ? wave->covered_at : 0, now);
+        gate_judge(gate, tally, state == WAVE_SOAKING ? wave->covered_at : 0, now);
     if (state == WAVE_HELD && verdict.answer != GATE_HOLD) {
         snprintf(text, GATE_TEXT_SIZE, "held: %s", wave->state_reason);
         return text;
@@ -58,28 +61,28 @@ static json_t *wave_json(const struct overview *overview, const struct wave *wav
     const struct tally *tally = &overview->tallies[wave - overview->waves];
     char text[GATE_TEXT_SIZE];
     json_t *json = json_pack(
-        "{s:I, s:s, s:f, s:s, s:s, s:I, s:I, s:O, s:I, s:I, s:f, s:s, s:o, s:o}", "position",
-        (json_int_t)wave->position + 1, "kind", wave->is_count ? "count" : "percent", "amount",
-        wave->amount, "state", wave->state, "state_reason", wave->state_reason, "members",
-        (json_int_t)wave->members, "active", (json_int_t)wave->active, "counts", counts,
-        "confirmed", (json_int_t)tally->confirmed, "failed", (json_int_t)tally->failed,
-        "upper_bound", gate_upper_bound(tally->failed, tally->confirmed + tally->failed),
-        "gate_text", wave_gate_text(overview, wave, now, text), "opened_at",
-        time_json(wave->opened_at), "covered_at", time_json(wave->covered_at));
-    json_t *gate = json_pack("{s:s, s:I, s:f, s:I}", "gate", wave->is_manual ? "manual" : "auto",
-                             "min_confirmed", (json_int_t)wave->min_confirmed, "coverage",
-                             wave->coverage, "soak", (json_int_t)wave->soak);
+        "{s:I, s:s, s:f, s:s, s:s, s:I, s:I, s:O, s:I, s:I, s:f, s:s, s:o, s:o, s:b}", "position",
+        (json_int_t)wave->position + 1, "kind",
+        wave_kind_name(overview->rules.waves[wave->position].kind), "amount",
+        overview->rules.waves[wave->position].amount, "state", wave->state, "state_reason",
+        wave->state_reason, "members", (json_int_t)wave->members, "active",
+        (json_int_t)wave->active, "counts", counts, "confirmed", (json_int_t)tally->confirmed,
+        "failed", (json_int_t)tally->failed, "upper_bound",
+        gate_upper_bound(tally->failed, tally->confirmed + tally->failed), "gate_text",
+        wave_gate_text(overview, wave, now, text), "opened_at", time_json(wave->opened_at),
+        "covered_at", time_json(wave->covered_at), "approved", wave->is_approved);
 
-    if (json && gate)
-        json_object_update(json, gate);
-    json_decref(gate);
+    if (json) /* what the plan says of it: the amount under its kind, the gate */
+        json_object_update_missing(
+            json,
+            json_array_get(json_object_get(overview->rules.json, "waves"), (size_t)wave->position));
     return json;
 }
 
 /* Per state, over all and for each wave. */
 struct counts {
     json_t *whole;
-    json_t *waves[WISH_WAVES_MAX];
+    json_t *waves[RULES_WAVES_MAX];
     size_t wave_count;
 };
 
@@ -101,41 +104,43 @@ static int add_counts(int wave, const char *state, int64_t count, void *arg, str
     return 0;
 }
 
-static json_t *rules_json(const struct campaign *campaign)
+static json_t *head_json(const struct overview *overview)
 {
-    return json_pack(
-        "{s:{s:f, s:I, s:I}, s:{s:f, s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "pause",
-        "share", campaign->pause_share, "failures", (json_int_t)campaign->pause_failures, "sample",
-        (json_int_t)campaign->pause_sample, "abort", "share", campaign->abort_share, "failures",
-        (json_int_t)campaign->abort_failures, "sample", (json_int_t)campaign->abort_sample,
-        "accepted_failures", (json_int_t)campaign->accepted_failures, "attempts",
-        (json_int_t)campaign->attempts_max, "confirm_after", (json_int_t)campaign->confirm_after,
-        "stale_after", (json_int_t)campaign->stale_after, "verify_timeout",
-        (json_int_t)campaign->verify_timeout, "offer_ttl", (json_int_t)campaign->offer_ttl, "rate",
-        (json_int_t)campaign->rate, "priority", (json_int_t)campaign->priority);
+    const struct campaign *campaign = &overview->campaign;
+    char hash[2 * PLAN_HASH_SIZE + 1];
+
+    hex_from_bytes(campaign->plan_hash, PLAN_HASH_SIZE, hash);
+    json_t *json = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:s, s:O}", "id",
+        campaign->id, "name", campaign->name, "state", campaign->state, "state_reason",
+        campaign->state_reason, "paused_for", campaign->paused_for, "created_by",
+        campaign->created_by, "created_at", time_json(campaign->created_at), "started_at",
+        time_json(campaign->started_at), "covered_at", time_json(campaign->covered_at), "state_at",
+        time_json(campaign->state_at), "bytes_served", (json_int_t)campaign->bytes_served, "change",
+        (json_int_t)campaign->change, "accepted_failures", (json_int_t)campaign->accepted_failures,
+        "plan_hash", hash, "plan", overview->rules.json);
+
+    if (json)
+        json_object_update_missing(json, overview->rules.json);
+    return json;
 }
 
-static json_t *head_json(const struct campaign *campaign)
+static void add_tallies(json_t *json, const struct overview *overview)
 {
-    json_t *json = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:I}", "id", campaign->id, "name",
-        campaign->name, "release", campaign->release_id, "target", campaign->target, "state",
-        campaign->state, "state_reason", campaign->state_reason, "created_by", campaign->created_by,
-        "created_at", time_json(campaign->created_at), "started_at",
-        time_json(campaign->started_at), "state_at", time_json(campaign->state_at), "bytes_served",
-        (json_int_t)campaign->bytes_served, "change", (json_int_t)campaign->change);
-    json_t *rules = rules_json(campaign);
+    const struct tally *whole = &overview->whole;
 
-    if (json && rules)
-        json_object_update(json, rules);
-    json_decref(rules);
-    return json;
+    json_object_set_new(json, "active", json_integer(whole->active));
+    json_object_set_new(json, "confirmed", json_integer(whole->confirmed));
+    json_object_set_new(json, "failed", json_integer(whole->failed));
+    json_object_set_new(
+        json, "upper_bound",
+        json_real(gate_upper_bound(whole->failed, whole->failed + whole->confirmed)));
 }
 
 static json_t *overview_json(const struct overview *overview, const struct counts *counts,
                              int64_t now)
 {
-    json_t *json = head_json(&overview->campaign);
+    json_t *json = head_json(overview);
     json_t *waves = json_array();
 
     for (size_t i = 0; i < overview->wave_count; i++)
@@ -143,32 +148,136 @@ static json_t *overview_json(const struct overview *overview, const struct count
                               wave_json(overview, &overview->waves[i], counts->waves[i], now));
     json_object_set(json, "counts", counts->whole);
     json_object_set_new(json, "waves", waves);
-    json_object_set_new(json, "active", json_integer(overview->whole.active));
-    json_object_set_new(json, "confirmed", json_integer(overview->whole.confirmed));
-    json_object_set_new(json, "failed", json_integer(overview->whole.failed));
+    json_object_set_new(json, "risk", json_string(overview->rules.risk));
+    add_tallies(json, overview);
     return json;
+}
+
+static int add_stratum(const struct stratum_count *count, void *arg, struct error *err)
+{
+    json_t *list = arg;
+
+    return json_array_append_new(
+               list, json_pack("{s:s, s:I, s:I, s:f}", "stratum", count->stratum, "confirmed",
+                               (json_int_t)count->confirmed, "failed", (json_int_t)count->failed,
+                               "upper_bound",
+                               gate_upper_bound(count->failed, count->failed + count->confirmed)))
+               ? fail_internal(err, "memory for strata")
+               : 0;
+}
+
+/* Who approved, where it comes from, how its strata fare: what is asked of the store beside. */
+static int add_relations(struct tx *tx, const struct overview *overview, json_t *json,
+                         struct error *err)
+{
+    const struct campaign *campaign = &overview->campaign;
+    CLEANUP(campaign_clear) struct campaign parent = {0};
+    json_t *strata = json_array();
+    int64_t given = 0;
+
+    json_object_set_new(json, "strata_counts", strata);
+    if (stratum_counts(tx, campaign->row_id, add_stratum, strata, err) ||
+        (overview->rules.approvals && approval_count(tx, campaign->row_id, campaign->plan_hash,
+                                                     campaign->created_by, &given, err)) ||
+        (campaign->parent_row && campaign_need(tx, campaign->parent_row, &parent, err)))
+        return -1;
+    json_object_set_new(json, "parent",
+                        campaign->parent_row ? json_string(parent.id) : json_null());
+    json_object_set_new(json, "approvals_needed", json_integer(overview->rules.approvals));
+    json_object_set_new(json, "approvals_given", json_integer(given));
+    return 0;
+}
+
+static int64_t campaign_leases(struct campaigns *campaigns, int64_t campaign_row)
+{
+    struct capacity_held held = {0};
+
+    capacity_of_campaign(campaigns->capacity, campaign_row, &held);
+    return held.leases;
+}
+
+/* A download holds a lease while it gets on; those beyond the leases stand still. */
+static void add_flow(struct campaigns *campaigns, const struct overview *overview, json_t *json)
+{
+    const json_t *counts = json_object_get(json, "counts");
+    int64_t downloading = json_integer_value(json_object_get(counts, "downloading"));
+    int64_t leases = campaign_leases(campaigns, overview->campaign.row_id);
+
+    json_object_set_new(json, "leases", json_integer(leases));
+    json_object_set_new(json, "stalled",
+                        json_integer(downloading > leases ? downloading - leases : 0));
+}
+
+static int counts_load(struct tx *tx, const struct overview *overview, struct counts *ret,
+                       struct error *err)
+{
+    ret->whole = json_object();
+    ret->wave_count = overview->wave_count;
+    for (size_t i = 0; i < ret->wave_count; i++)
+        ret->waves[i] = json_object();
+    return deployment_counts(tx, overview->campaign.row_id, add_counts, ret, err);
+}
+
+static void counts_clear(struct counts *counts)
+{
+    json_decref(counts->whole);
+    for (size_t i = 0; i < counts->wave_count; i++)
+        json_decref(counts->waves[i]);
 }
 
 int campaign_to_json(struct tx *tx, struct campaigns *campaigns, int64_t campaign_row, int64_t now,
                      json_t **ret, struct error *err)
 {
     CLEANUP(overview_clear) struct overview overview = {0};
-    struct counts counts = {0};
+    CLEANUP(counts_clear) struct counts counts = {0};
+    json_auto_t *json = NULL;
 
-    (void)campaigns;
-    if (overview_load(tx, campaign_row, &overview, err))
+    if (overview_load(tx, campaign_row, &overview, err) || counts_load(tx, &overview, &counts, err))
         return -1;
-    counts.whole = json_object();
-    counts.wave_count = overview.wave_count;
-    for (size_t i = 0; i < counts.wave_count; i++)
-        counts.waves[i] = json_object();
-    int failed = deployment_counts(tx, campaign_row, add_counts, &counts, err);
-    if (!failed)
-        failed = made(overview_json(&overview, &counts, now), ret, err);
-    json_decref(counts.whole);
-    for (size_t i = 0; i < counts.wave_count; i++)
-        json_decref(counts.waves[i]);
-    return failed;
+    json = overview_json(&overview, &counts, now);
+    if (!json)
+        return fail_internal(err, "memory for a campaign");
+    if (add_relations(tx, &overview, json, err))
+        return -1;
+    add_flow(campaigns, &overview, json);
+    *ret = MOVE(json);
+    return 0;
+}
+
+/* -- approvals -- */
+
+struct approvals {
+    const uint8_t *plan_hash;
+    json_t *items;
+};
+
+static int add_approval(const struct approval *approval, void *arg, struct error *err)
+{
+    const struct approvals *approvals = arg;
+    char hash[2 * PLAN_HASH_SIZE + 1];
+    bool is_present = memcmp(approval->plan_hash, approvals->plan_hash, PLAN_HASH_SIZE) == 0;
+
+    hex_from_bytes(approval->plan_hash, PLAN_HASH_SIZE, hash);
+    return json_array_append_new(
+               approvals->items,
+               json_pack("{s:s, s:s, s:s, s:o, s:s, s:b}", "operator", approval->operator,
+                         "decision", approval->is_refusal ? "refused" : "approved", "note",
+                         approval->note, "at", time_json(approval->at), "plan_hash", hash,
+                         "is_valid", is_present && !approval->is_refusal))
+               ? fail_internal(err, "memory for approvals")
+               : 0;
+}
+
+int approval_list_json(struct tx *tx, int64_t campaign_row, json_t **ret, struct error *err)
+{
+    CLEANUP(campaign_clear) struct campaign campaign = {0};
+    json_auto_t *items = json_array();
+    struct approvals approvals = {campaign.plan_hash, items};
+
+    if (campaign_need(tx, campaign_row, &campaign, err) ||
+        approval_each(tx, campaign_row, add_approval, &approvals, err))
+        return -1;
+    return made(json_pack("{s:O, s:n}", "items", items, "next"), ret, err);
 }
 
 /* -- lists: one row more than asked for tells whether there is a next page -- */
@@ -208,23 +317,44 @@ static int add_campaign(const struct campaign *campaign, void *arg, struct error
     return json_array_append_new(list->items, item) ? fail_internal(err, "memory for a list") : 0;
 }
 
-int campaign_list_json(struct tx *tx, struct campaigns *campaigns, int64_t tenant_row,
-                       const char *state, const char *after, int64_t limit, json_t **ret,
-                       struct error *err)
+static int unknown(const char *name, const char *value, struct error *err)
 {
-    struct campaign_page page = {.tenant_row = tenant_row, .limit = limit + 1, .state = state};
-    struct list list = {.tx = tx, .campaigns = campaigns, .limit = limit};
-    enum campaign_state known;
+    return fail_field(err, PROBLEM_BAD_FIELD, name, "there is no %s %.97s",
+                      strcmp(name, "after") == 0 ? "campaign" : name, value);
+}
 
-    if (state && !campaign_state_of(state, &known))
-        return fail_field(err, PROBLEM_BAD_FIELD, "state", "there is no such state");
-    if (after) {
-        enum step step = campaign_row_by_id(tx, tenant_row, after, &page.before, err);
-        if (step == STEP_FAILED)
-            return -1;
-        if (step == STEP_DONE)
-            return fail_field(err, PROBLEM_BAD_FIELD, "after", "there is no such campaign");
-    }
+/* Names become rows. */
+static int read_query(struct tx *tx, const struct campaign_query *query, struct campaign_page *ret,
+                      struct error *err)
+{
+    enum campaign_state known;
+    struct release release;
+    enum step step;
+
+    if (query->state && !campaign_state_of(query->state, &known))
+        return unknown("state", query->state, err);
+    if (query->channel && (step = channel_row_by_id(tx, ret->tenant_row, query->channel,
+                                                    &ret->channel_row, err)) != STEP_ROW)
+        return step == STEP_DONE ? unknown("channel", query->channel, err) : -1;
+    if (query->release &&
+        (step = release_by_id(tx, ret->tenant_row, query->release, &release, err)) != STEP_ROW)
+        return step == STEP_DONE ? unknown("release", query->release, err) : -1;
+    ret->release_row = query->release ? release.row_id : 0;
+    if (query->after && (step = campaign_row_by_id(tx, ret->tenant_row, query->after, &ret->before,
+                                                   err)) != STEP_ROW)
+        return step == STEP_DONE ? unknown("after", query->after, err) : -1;
+    return 0;
+}
+
+int campaign_list_json(struct tx *tx, struct campaigns *campaigns, int64_t tenant_row,
+                       const struct campaign_query *query, json_t **ret, struct error *err)
+{
+    struct campaign_page page = {
+        .tenant_row = tenant_row, .limit = query->limit + 1, .state = query->state};
+    struct list list = {.tx = tx, .campaigns = campaigns, .limit = query->limit};
+
+    if (read_query(tx, query, &page, err))
+        return -1;
     list.items = json_array();
     return list_to_json(&list, campaign_list(tx, &page, add_campaign, &list, err), ret, err);
 }
@@ -271,92 +401,4 @@ int deployment_list_json(struct tx *tx, int64_t campaign_row, const char *state,
         return fail_field(err, PROBLEM_BAD_FIELD, "state", "there is no such state");
     list.items = json_array();
     return list_to_json(&list, deployment_list(tx, &page, add_deployment, &list, err), ret, err);
-}
-
-/* -- explain -- */
-
-#define PASTS_MAX 16
-
-static json_t *reason_json(const struct plan *plan, enum reason reason)
-{
-    return json_pack("{s:I, s:s, s:s, s:s?, s:s?}", "step", (json_int_t)reason_step(reason), "code",
-                     reason_code(reason), "text", reason_sentence(reason), "campaign",
-                     plan ? plan->id : NULL, "release", plan ? plan->release_id : NULL);
-}
-
-static int note_reason(void *arg, const struct plan *plan, enum reason reason, struct error *err)
-{
-    json_t *steps = arg;
-
-    return json_array_append_new(steps, reason_json(plan, reason))
-               ? fail_internal(err, "memory for reasons")
-               : 0;
-}
-
-static json_t *past_json(const struct snapshot *snapshot, const struct deployment *deployment)
-{
-    const struct plan *plan = snapshot_find(snapshot, deployment->campaign_row);
-
-    return json_pack("{s:s?, s:s, s:I, s:s, s:b, s:b, s:o, s:o}", "campaign",
-                     plan ? plan->id : NULL, "state", deployment->state, "attempt",
-                     (json_int_t)deployment->attempt, "class", deployment->class, "open",
-                     deployment->is_open, "cancelling", deployment->is_cancelling, "state_at",
-                     time_json(deployment->state_at), "retry_at", time_json(deployment->retry_at));
-}
-
-/* An open deployment is answered before any campaign is looked at. */
-static const struct deployment *open_one(const struct deployment *deployments, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (deployments[i].is_open ||
-            deployment_state_in(&deployments[i]) == DEPLOYMENT_VERIFYING ||
-            deployment_state_in(&deployments[i]) == DEPLOYMENT_INSTALLING)
-            return &deployments[i];
-    return NULL;
-}
-
-static json_t *explanation(const struct snapshot *snapshot, const struct resolution *resolution,
-                           const struct deployment *deployments, size_t count, json_t *steps)
-{
-    const struct deployment *current = open_one(deployments, count);
-    json_t *answer = current ? json_pack("{s:s, s:s}", "code", "deployment", "text",
-                                         "The device has a deployment under way; it goes first")
-                             : reason_json(resolution->plan, resolution->reason);
-
-    return json_pack("{s:o, s:o, s:o, s:o}", "answer", answer, "deployment",
-                     current ? past_json(snapshot, current) : json_null(), "until",
-                     time_json(current ? 0 : resolution->until), "steps", json_incref(steps));
-}
-
-int campaign_explain_json(struct tx *tx, struct campaigns *campaigns, const struct device *device,
-                          int64_t now, json_t **ret, struct error *err)
-{
-    CLEANUP(snapshot_release) struct snapshot *snapshot = snapshot_take(campaigns);
-    json_auto_t *steps = json_array();
-    struct deployment deployments[PASTS_MAX];
-    struct past pasts[PASTS_MAX];
-    struct lookup lookup = {tx, device->row_id};
-    struct resolution resolution;
-    struct question question = {
-        .facts = subject_of(device, &lookup),
-        .tenant_row = device->tenant_row,
-        .floor = device->floor,
-        .is_active = device->state == DEVICE_ACTIVE,
-        .pasts = pasts,
-        .plans = snapshot->plans,
-        .plan_count = snapshot->count,
-        .now = now,
-        .note = note_reason,
-        .note_arg = steps,
-    };
-
-    if (deployments_of_device(tx, device->row_id, deployments, PASTS_MAX, &question.past_count,
-                              err))
-        return -1;
-    for (size_t i = 0; i < question.past_count; i++)
-        pasts[i] = past_of(&deployments[i]);
-    if (resolve(&question, &resolution, err))
-        return -1;
-    return made(explanation(snapshot, &resolution, deployments, question.past_count, steps), ret,
-                err);
 }

@@ -3,9 +3,11 @@
  * event appended, all in the caller's transaction. What follows in memory waits for the commit. */
 #include "campaign/engine.h"
 
+#include "campaign/apply_pipeline.h"
 #include "campaign/failure.h"
 #include "core/log.h"
 #include "store/event.h"
+#include "store/stratum_count.h"
 
 #include <assert.h>
 #include <string.h>
@@ -68,16 +70,6 @@ static int after_commit(struct tx *tx, void (*run)(struct store *store, void *ar
     return 0;
 }
 
-static void refresh_snapshot(struct store *store, void *arg)
-{
-    const struct effect *effect = arg;
-    struct error err;
-
-    (void)store;
-    if (snapshot_refresh(effect->campaigns, &err))
-        log_warning("campaign.stale", CAUSE(&err));
-}
-
 static void forget_transfers(struct store *store, void *arg)
 {
     const struct effect *effect = arg;
@@ -96,6 +88,27 @@ static void sever_transfers(struct store *store, void *arg)
 }
 
 /* -- campaigns and waves -- */
+
+/* The dead-man rule does not count the time it stood still. */
+static void note_times(struct campaign *campaign, enum campaign_state from, enum campaign_state to,
+                       int64_t now)
+{
+    if (to == CAMPAIGN_RUNNING && !campaign->started_at)
+        campaign->started_at = now;
+    if (to == CAMPAIGN_RUNNING && from == CAMPAIGN_PAUSED && campaign->progress_at)
+        campaign->progress_at = now;
+    if (to == CAMPAIGN_FINISHING && !campaign->covered_at)
+        campaign->covered_at = now;
+}
+
+/* Whoever pauses says what for; without a word it was an operator. */
+static void note_pause(struct campaign *campaign, enum campaign_state to)
+{
+    if (to != CAMPAIGN_PAUSED)
+        campaign->paused_for[0] = '\0';
+    else if (!campaign->paused_for[0])
+        snprintf(campaign->paused_for, sizeof campaign->paused_for, "operator");
+}
 
 int campaign_move(struct tx *tx, struct campaigns *campaigns, struct campaign *campaign,
                   enum campaign_state to, const struct move *move, struct error *err)
@@ -118,15 +131,15 @@ int campaign_move(struct tx *tx, struct campaigns *campaigns, struct campaign *c
     snprintf(campaign->state_reason, sizeof campaign->state_reason, "%s",
              move->detail ? move->detail : "");
     campaign->state_at = move->now;
-    if (to == CAMPAIGN_RUNNING && !campaign->started_at)
-        campaign->started_at = move->now;
     if (to == CAMPAIGN_ABORTED)
         campaign->stops_transfers = true;
+    note_times(campaign, from, to, move->now);
+    note_pause(campaign, to);
     if (campaign_save(tx, campaign, err) || event_append(tx, &event, err))
         return -1;
     log_info("campaign.state", TEXT("campaign", campaign->id), TEXT("from", event.from_state),
              TEXT("to", event.to_state), TEXT("reason", campaign->state_reason));
-    if (after_commit(tx, refresh_snapshot, &effect, err))
+    if (campaign_touch(tx, campaigns, err))
         return -1;
     return campaign->stops_transfers ? after_commit(tx, sever_transfers, &effect, err) : 0;
 }
@@ -158,7 +171,7 @@ int wave_move(struct tx *tx, struct campaigns *campaigns, struct wave *wave, enu
     wave->covered_at = to == WAVE_SOAKING ? move->now : to == WAVE_OPEN ? 0 : wave->covered_at;
     if (wave_save(tx, wave, err) || event_append(tx, &event, err))
         return -1;
-    return after_commit(tx, refresh_snapshot, &(struct effect){campaigns, 0, 0}, err);
+    return campaign_touch(tx, campaigns, err);
 }
 
 /* -- the brake -- */
@@ -181,8 +194,29 @@ static int hold_current_wave(struct tx *tx, struct campaigns *campaigns, struct 
     return wave_move(tx, campaigns, wave, WAVE_HELD, move, err);
 }
 
+/* "failure budget: 3 of 20 resolved have failed in wave 2, 4 in all": the scope that tripped. */
+static void brake_reason(const struct overview *overview, const struct deployment *deployment,
+                         enum brake tripped, char ret[STATE_REASON_SIZE])
+{
+    const struct wave *wave = wave_at(overview, deployment->wave);
+    const struct tally *tally = &overview->tallies[wave ? wave->position : 0];
+    char where[64];
+
+    if (overview->strata_brake == tripped &&
+        overview_brake_of_wave(overview, deployment->wave) < tripped) {
+        tally = &overview->worst;
+        snprintf(where, sizeof where, "%.60s", overview->worst_stratum);
+    } else {
+        snprintf(where, sizeof where, "wave %d", deployment->wave + 1);
+    }
+    snprintf(ret, STATE_REASON_SIZE,
+             "failure budget: %lld of %lld resolved have failed in %s, %lld in all",
+             (long long)tally->failed, (long long)(tally->failed + tally->confirmed), where,
+             (long long)overview->whole.failed);
+}
+
 /* Looked at when a failure is added, which is the only thing that can trip it: with each success
- * the limits only rise. */
+ * the limits only rise. A campaign whose waves have all passed is watched in the same way. */
 static int brake(struct tx *tx, struct campaigns *campaigns, const struct deployment *deployment,
                  const struct move *move, struct error *err)
 {
@@ -196,19 +230,16 @@ static int brake(struct tx *tx, struct campaigns *campaigns, const struct deploy
     enum campaign_state to = tripped == BRAKE_ABORT ? CAMPAIGN_ABORTED : CAMPAIGN_PAUSED;
     if (tripped == BRAKE_NONE || state == CAMPAIGN_SCHEDULED || !campaign_may_move(state, to))
         return 0;
-    const struct wave *wave = wave_at(&overview, deployment->wave);
-    const struct tally *tally = &overview.tallies[wave ? wave->position : 0];
-    snprintf(reason, sizeof reason,
-             "failure budget: %lld of %lld resolved have failed in wave %d, %lld in all",
-             (long long)tally->failed, (long long)(tally->failed + tally->confirmed),
-             deployment->wave + 1, (long long)overview.whole.failed);
+    brake_reason(&overview, deployment, tripped, reason);
     const struct move braked = {.now = move->now,
                                 .tenant_row = overview.campaign.tenant_row,
                                 .cause = "server",
                                 .detail = reason};
-    if (hold_current_wave(tx, campaigns, &overview, &braked, err))
+    snprintf(overview.campaign.paused_for, sizeof overview.campaign.paused_for, "budget");
+    if (hold_current_wave(tx, campaigns, &overview, &braked, err) ||
+        campaign_move(tx, campaigns, &overview.campaign, to, &braked, err))
         return -1;
-    return campaign_move(tx, campaigns, &overview.campaign, to, &braked, err);
+    return to == CAMPAIGN_ABORTED ? pipeline_aborted(tx, campaigns, &overview, move->now, err) : 0;
 }
 
 /* The same failure on two devices speaks of the release, not of them. */
@@ -267,14 +298,42 @@ static const char *counted_as(const struct deployment *deployment, enum deployme
     return is_retried ? RETRYING : deployment_state_name(state);
 }
 
-static int recount(struct tx *tx, struct deployment *deployment, const char *now_as,
+static enum outcome outcome_counted(const char *counted)
+{
+    enum deployment_state state = DEPLOYMENT_OFFERED; /* "retrying" is on its way too */
+
+    (void)deployment_state_of(counted, &state);
+    return deployment_outcome(state);
+}
+
+/* With the stratum it was in when it was first offered. */
+static int recount_stratum(struct tx *tx, const struct deployment *deployment, enum outcome before,
+                           enum outcome after, struct error *err)
+{
+    const struct stratum_count more = {
+        .stratum = deployment->stratum,
+        .confirmed = (after == OUTCOME_CONFIRMED) - (before == OUTCOME_CONFIRMED),
+        .failed = (after == OUTCOME_FAILED) - (before == OUTCOME_FAILED),
+    };
+
+    if (!deployment->stratum[0] || (!more.confirmed && !more.failed))
+        return 0;
+    return stratum_count_add(tx, deployment->campaign_row, &more, err);
+}
+
+static int recount(struct tx *tx, struct deployment *deployment, const char *now_as, int64_t now,
                    struct error *err)
 {
+    enum outcome before = outcome_counted(deployment->counted_as), after = outcome_counted(now_as);
+    bool is_progress = before != after && (after == OUTCOME_CONFIRMED || after == OUTCOME_FAILED);
+
     if (strcmp(deployment->counted_as, now_as) == 0)
         return 0;
     if (deployment_count_add(tx, deployment->campaign_row, deployment->wave, deployment->counted_as,
                              -1, err) ||
-        deployment_count_add(tx, deployment->campaign_row, deployment->wave, now_as, 1, err))
+        deployment_count_add(tx, deployment->campaign_row, deployment->wave, now_as, 1, err) ||
+        recount_stratum(tx, deployment, before, after, err) ||
+        (is_progress && campaign_note_progress(tx, deployment->campaign_row, now, false, err)))
         return -1;
     snprintf(deployment->counted_as, sizeof deployment->counted_as, "%s", now_as);
     return 0;
@@ -284,14 +343,13 @@ int deployment_move(struct tx *tx, struct campaigns *campaigns, struct deploymen
                     enum deployment_state to, const struct move *move, struct error *err)
 {
     enum deployment_state from = deployment_state_in(deployment);
-    bool was_failed =
-        deployment_outcome(from) == OUTCOME_FAILED && strcmp(deployment->counted_as, RETRYING) != 0;
+    bool was_failed = outcome_counted(deployment->counted_as) == OUTCOME_FAILED;
 
     assert(deployment_may_move(from, to));
     if (!deployment->is_open && /* the ticker comes too late for it */
         transfers_add(tx, deployment, transfers_covered(campaigns, deployment->row_id), err))
         return -1;
-    if (recount(tx, deployment, counted_as(deployment, to), err))
+    if (recount(tx, deployment, counted_as(deployment, to), move->now, err))
         return -1;
     snprintf(deployment->state, sizeof deployment->state, "%s", deployment_state_name(to));
     deployment->state_at = move->now;
@@ -302,9 +360,9 @@ int deployment_move(struct tx *tx, struct campaigns *campaigns, struct deploymen
     if (!deployment->is_open &&
         after_commit(tx, forget_transfers, &(struct effect){campaigns, deployment->row_id, 0}, err))
         return -1;
-    bool is_failed =
-        deployment_outcome(to) == OUTCOME_FAILED && strcmp(deployment->counted_as, RETRYING) != 0;
-    if (!is_failed || was_failed)
+    if (leases_follow(tx, campaigns, deployment, err))
+        return -1;
+    if (was_failed || outcome_counted(deployment->counted_as) != OUTCOME_FAILED)
         return 0;
     if (raise_alarm(tx, deployment, move, err))
         return -1;
@@ -347,6 +405,23 @@ static int offer_again(struct tx *tx, struct campaigns *campaigns, struct deploy
     return deployment_move(tx, campaigns, deployment, DEPLOYMENT_OFFERED, move, err);
 }
 
+/* Where its outcome will be counted, whatever becomes of its version or site meanwhile. */
+static int find_stratum(struct tx *tx, struct campaigns *campaigns, struct deployment *deployment,
+                        struct error *err)
+{
+    CLEANUP(snapshot_release) struct snapshot *snapshot = snapshot_take(campaigns);
+    const struct plan *plan = snapshot_find(snapshot, deployment->campaign_row);
+    struct device device;
+
+    if (deployment->stratum[0] || !plan || !plan->rules.strata)
+        return 0;
+    enum step step = device_by_row(tx, deployment->device_row, &device, err);
+    if (step == STEP_ROW)
+        stratum_of(plan->rules.strata, device.model, device.version, device.site,
+                   deployment->stratum);
+    return step == STEP_FAILED ? -1 : 0;
+}
+
 int deployment_offer(struct tx *tx, struct campaigns *campaigns, struct deployment *deployment,
                      const struct move *move, struct error *err)
 {
@@ -354,6 +429,9 @@ int deployment_offer(struct tx *tx, struct campaigns *campaigns, struct deployme
         return -1;
     if (deployment->row_id)
         return offer_again(tx, campaigns, deployment, move, err);
+    if (find_stratum(tx, campaigns, deployment, err) ||
+        campaign_note_progress(tx, deployment->campaign_row, move->now, true, err))
+        return -1;
     snprintf(deployment->state, sizeof deployment->state, "%s",
              deployment_state_name(DEPLOYMENT_OFFERED));
     deployment->offered_at = deployment->state_at = move->now;
@@ -399,93 +477,4 @@ int deployment_stop(struct tx *tx, struct campaigns *campaigns, struct deploymen
         return deployment_move(tx, campaigns, deployment, DEPLOYMENT_CANCELLED, move, err);
     }
     return is_hard ? ask_to_cancel(tx, deployment, move, err) : 0;
-}
-
-/* -- a campaign with its waves and counts -- */
-
-static int add_count(int wave, const char *state_name, int64_t count, void *arg, struct error *err)
-{
-    struct overview *overview = arg;
-    enum deployment_state state = DEPLOYMENT_OFFERED; /* "retrying" is on its way too */
-    struct tally more = {.offered = count};
-
-    (void)err;
-    if (wave < 0 || (size_t)wave >= overview->wave_count)
-        return 0;
-    (void)deployment_state_of(state_name, &state);
-    enum outcome outcome = deployment_outcome(state);
-    more.confirmed = outcome == OUTCOME_CONFIRMED ? count : 0;
-    more.failed = outcome == OUTCOME_FAILED ? count : 0;
-    more.uncounted = outcome == OUTCOME_UNCOUNTED ? count : 0;
-    struct tally *const sums[] = {&overview->whole, &overview->tallies[wave]};
-    for (size_t i = 0; i < COUNT_OF(sums); i++) {
-        sums[i]->offered += more.offered;
-        sums[i]->confirmed += more.confirmed;
-        sums[i]->failed += more.failed;
-        sums[i]->uncounted += more.uncounted;
-    }
-    return 0;
-}
-
-int overview_load(struct tx *tx, int64_t campaign_row, struct overview *ret, struct error *err)
-{
-    CLEANUP(overview_clear) struct overview found = {0};
-
-    if (campaign_need(tx, campaign_row, &found.campaign, err) ||
-        waves_of(tx, campaign_row, &found.waves, &found.wave_count, err))
-        return -1;
-    if (found.wave_count > WISH_WAVES_MAX)
-        return fail_internal(err, "campaign row %lld has %zu waves", (long long)campaign_row,
-                             found.wave_count);
-    for (size_t i = 0; i < found.wave_count; i++) {
-        found.tallies[i].active = found.waves[i].active;
-        found.whole.active += found.waves[i].active;
-    }
-    if (deployment_counts(tx, campaign_row, add_count, &found, err))
-        return -1;
-    *ret = found;
-    found = (struct overview){0};
-    return 0;
-}
-
-void overview_clear(struct overview *overview)
-{
-    campaign_clear(&overview->campaign);
-    free(overview->waves);
-    overview->waves = NULL;
-}
-
-enum brake overview_brake(const struct overview *overview, int wave)
-{
-    const struct campaign *campaign = &overview->campaign;
-    const struct budget pause = {campaign->pause_share, campaign->pause_failures,
-                                 campaign->pause_sample};
-    const struct budget abort = {campaign->abort_share, campaign->abort_failures,
-                                 campaign->abort_sample};
-    enum brake whole = gate_brake(&pause, &abort, &overview->whole, campaign->accepted_failures);
-
-    if (wave < 0 || (size_t)wave >= overview->wave_count)
-        return whole;
-    enum brake alone =
-        gate_brake(&pause, &abort, &overview->tallies[wave], campaign->accepted_failures);
-    return alone > whole ? alone : whole;
-}
-
-struct wave *overview_current(const struct overview *overview)
-{
-    for (size_t i = 0; i < overview->wave_count; i++) {
-        enum wave_state state = wave_state_in(&overview->waves[i]);
-
-        if (state != WAVE_PASSED && state != WAVE_SKIPPED)
-            return &overview->waves[i];
-    }
-    return NULL;
-}
-
-struct gate wave_gate(const struct wave *wave)
-{
-    return (struct gate){.min_confirmed = wave->min_confirmed,
-                         .coverage = wave->coverage,
-                         .soak = wave->soak,
-                         .is_manual = wave->is_manual};
 }

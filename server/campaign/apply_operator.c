@@ -1,151 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What operators do to campaigns: make, start, pause, resume, abort, cancel. Each is one
+/* What operators do to campaigns: submit, approve, start, pause, resume, abort, cancel. Each is one
  * transaction with its events and its line in the audit log. */
 #include "campaign/engine.h"
 
-#include "core/digest.h"
+#include "campaign/apply_pipeline.h"
 #include "core/text.h"
-#include "store/audit.h"
+#include "store/approval.h"
 
 #include <string.h>
 
-#define OFFERS_STOPPED 500
 #define BUDGET "failure budget" /* how the brake's reason begins */
-
-static int write_audit(struct tx *tx, const struct campaign *campaign, const struct actor *actor,
-                       const char *action, const struct move *move, struct error *err)
-{
-    const struct audit audit = {
-        .at = move->now,
-        .actor_kind = actor->kind,
-        .actor = actor->id,
-        .source = actor->source,
-        .request = actor->request,
-        .action = action,
-        .object = campaign->id,
-        .outcome = "done",
-        .detail = move->detail ? move->detail : "",
-    };
-
-    return audit_write(tx, &audit, err);
-}
-
-/* -- making one -- */
-
-int campaign_from_wish(struct tx *tx, int64_t tenant_row, const struct wish *wish,
-                       struct campaign *ret, struct error *err)
-{
-    struct release release;
-    enum step step = release_by_id(tx, tenant_row, wish->release, &release, err);
-
-    if (step == STEP_FAILED)
-        return -1;
-    if (step == STEP_DONE)
-        return fail_field(err, PROBLEM_NO_SUCH_RELEASE, "release", "release %.97s", wish->release);
-    *ret = (struct campaign){
-        .tenant_row = tenant_row,
-        .release_row = release.row_id,
-        .target = strdup(wish->target),
-        .priority = wish->priority,
-        .pause_share = wish->pause.share,
-        .pause_failures = wish->pause.failures,
-        .pause_sample = wish->pause.sample,
-        .abort_share = wish->abort.share,
-        .abort_failures = wish->abort.failures,
-        .abort_sample = wish->abort.sample,
-        .attempts_max = wish->attempts_max,
-        .stale_after = wish->stale_after,
-        .confirm_after = wish->confirm_after,
-        .verify_timeout = wish->verify_timeout,
-        .offer_ttl = wish->offer_ttl,
-        .rate = wish->rate,
-        .release_is_published = release.state == RELEASE_PUBLISHED,
-        .security_version = release.security_version,
-    };
-    if (!ret->target)
-        return fail_internal(err, "memory for a target");
-    snprintf(ret->name, sizeof ret->name, "%s", wish->name);
-    snprintf(ret->release_id, sizeof ret->release_id, "%s", release.id);
-    snprintf(ret->release_version, sizeof ret->release_version, "%s", release.version);
-    snprintf(ret->state, sizeof ret->state, "%s", campaign_state_name(CAMPAIGN_DRAFT));
-    return 0;
-}
-
-static int insert_waves(struct tx *tx, const struct campaign *campaign, const struct wish *wish,
-                        struct error *err)
-{
-    for (size_t i = 0; i < wish->wave_count; i++) {
-        const struct wish_wave *from = &wish->waves[i];
-        struct wave wave = {
-            .campaign_row = campaign->row_id,
-            .position = (int64_t)i,
-            .is_count = from->is_count,
-            .amount = from->amount,
-            .rank_limit = from->is_count ? -1 : rank_limit(from->amount),
-            .min_confirmed = from->gate.min_confirmed,
-            .coverage = from->gate.coverage,
-            .soak = from->gate.soak,
-            .is_manual = from->gate.is_manual,
-            .state_at = campaign->created_at,
-        };
-
-        snprintf(wave.state, sizeof wave.state, "%s", wave_state_name(WAVE_PENDING));
-        if (wave_insert(tx, &wave, err))
-            return -1;
-    }
-    return 0;
-}
-
-static int check_target(const char *target, struct error *err)
-{
-    CLEANUP(filter_free) struct filter *filter = NULL;
-
-    return filter_parse(target, &filter, err);
-}
-
-static int number_campaign(struct tx *tx, struct campaign *campaign, struct error *err)
-{
-    int64_t number;
-
-    if (store_next_number(tx, "campaign", &number, err))
-        return -1;
-    snprintf(campaign->id, sizeof campaign->id, "c-%lld", (long long)number);
-    return 0;
-}
-
-int campaign_create(struct tx *tx, struct campaigns *campaigns, int64_t tenant_row,
-                    const json_t *json, const struct actor *actor, int64_t now, int64_t *ret_row,
-                    struct error *err)
-{
-    CLEANUP(campaign_clear) struct campaign campaign = {0};
-    const struct move move = {.now = now, .tenant_row = tenant_row, .cause = "operator"};
-    struct wish wish;
-
-    if (wish_read(json, campaigns->config, &wish, err) || check_target(wish.target, err) ||
-        campaign_from_wish(tx, tenant_row, &wish, &campaign, err))
-        return -1;
-    if (!campaign.release_is_published)
-        return fail_field(err, PROBLEM_WRONG_STATE, "release", "release %.97s is not published",
-                          wish.release);
-    random_bytes(campaign.salt, sizeof campaign.salt);
-    campaign.created_at = now;
-    snprintf(campaign.created_by, sizeof campaign.created_by, "%s", actor->id);
-    if (number_campaign(tx, &campaign, err) || campaign_insert(tx, &campaign, err) ||
-        insert_waves(tx, &campaign, &wish, err) ||
-        write_audit(tx, &campaign, actor, "campaign.create", &move, err))
-        return -1;
-    *ret_row = campaign.row_id;
-    return wish.starts
-               ? campaign_act(tx, campaigns, campaign.row_id, CAMPAIGN_START, NULL, actor, now, err)
-               : 0;
-}
-
-/* -- acting on one -- */
 
 struct act {
     struct campaigns *campaigns;
     struct overview overview;
     const json_t *arguments;
+    const struct actor *actor;
     struct move move;
 };
 
@@ -165,38 +35,69 @@ static int move_campaign(struct tx *tx, struct act *act, enum campaign_state to,
     return campaign_move(tx, act->campaigns, campaign, to, &act->move, err);
 }
 
-static int check_room(const struct act *act, struct error *err)
-{
-    CLEANUP(snapshot_release) struct snapshot *snapshot = snapshot_take(act->campaigns);
-    int64_t running = 0;
+/* -- before it runs -- */
 
-    for (size_t i = 0; i < snapshot->count; i++)
-        running += !campaign_is_over(snapshot->plans[i]->state);
-    if (running >= act->campaigns->config->campaign_running_max)
-        return fail(err, PROBLEM_TOO_MANY, "%lld campaigns are running already",
-                    (long long)running);
-    return 0;
+/* Nobody is to be asked when nobody is needed. */
+static int submit(struct tx *tx, struct act *act, struct error *err)
+{
+    if (campaign_state_in(&act->overview.campaign) != CAMPAIGN_DRAFT)
+        return wrong_state(act, "submitted", err);
+    if (!act->overview.rules.approvals)
+        return campaign_schedule(tx, act->campaigns, &act->overview, &act->move, err);
+    return move_campaign(tx, act, CAMPAIGN_REVIEW, "submitted", err);
 }
 
-/* Without approvals the way from draft leads straight through. */
-static int start(struct tx *tx, struct act *act, struct error *err)
+static int keep_word(struct tx *tx, const struct act *act, bool is_refusal, struct error *err)
 {
-    static const enum campaign_state way[] = {CAMPAIGN_REVIEW, CAMPAIGN_SCHEDULED,
-                                              CAMPAIGN_RUNNING};
+    const struct campaign *campaign = &act->overview.campaign;
+    struct approval approval = {
+        .campaign_row = campaign->row_id, .at = act->move.now, .is_refusal = is_refusal};
+
+    memcpy(approval.plan_hash, campaign->plan_hash, sizeof approval.plan_hash);
+    snprintf(approval.operator, sizeof approval.operator, "%s", act->actor->id);
+    snprintf(approval.note, sizeof approval.note, "%s", act->move.detail ? act->move.detail : "");
+    return approval_set(tx, &approval, err);
+}
+
+static int approve(struct tx *tx, struct act *act, struct error *err)
+{
+    const struct campaign *campaign = &act->overview.campaign;
+    int64_t given;
+
+    if (campaign_state_in(campaign) != CAMPAIGN_REVIEW)
+        return wrong_state(act, "approved", err);
+    if (strcmp(campaign->created_by, act->actor->id) == 0)
+        return fail(err, PROBLEM_FORBIDDEN, "%s made %s; somebody else must approve it",
+                    campaign->created_by, campaign->id);
+    if (keep_word(tx, act, false, err) || approval_count(tx, campaign->row_id, campaign->plan_hash,
+                                                         campaign->created_by, &given, err))
+        return -1;
+    if (given < act->overview.rules.approvals)
+        return campaign_save(tx, &act->overview.campaign, err); /* it has changed for readers */
+    return campaign_schedule(tx, act->campaigns, &act->overview, &act->move, err);
+}
+
+static int refuse(struct tx *tx, struct act *act, struct error *err)
+{
+    if (campaign_state_in(&act->overview.campaign) != CAMPAIGN_REVIEW)
+        return wrong_state(act, "refused", err);
+    if (!act->move.detail || !act->move.detail[0])
+        return fail_field(err, PROBLEM_BAD_FIELD, "note", "a refusal says why");
+    return keep_word(tx, act, true, err) || move_campaign(tx, act, CAMPAIGN_DRAFT, "refused", err)
+               ? -1
+               : 0;
+}
+
+/* -- while it runs -- */
+
+static int pause_campaign(struct tx *tx, struct act *act, struct error *err)
+{
     struct campaign *campaign = &act->overview.campaign;
 
-    if (campaign_state_in(campaign) > CAMPAIGN_SCHEDULED)
-        return wrong_state(act, "started", err);
-    if (!campaign->release_is_published)
-        return fail(err, PROBLEM_WRONG_STATE, "release %.97s is not published",
-                    campaign->release_id);
-    if (check_room(act, err))
-        return -1;
-    for (size_t i = 0; i < COUNT_OF(way); i++)
-        if (campaign_may_move(campaign_state_in(campaign), way[i]) &&
-            campaign_move(tx, act->campaigns, campaign, way[i], &act->move, err))
-            return -1;
-    return 0;
+    if (campaign_state_in(campaign) == CAMPAIGN_SCHEDULED)
+        return wrong_state(act, "paused; cancel it", err);
+    snprintf(campaign->paused_for, sizeof campaign->paused_for, "operator");
+    return move_campaign(tx, act, CAMPAIGN_PAUSED, "paused", err);
 }
 
 /* A campaign that braked goes on only when someone takes the failures on. `true` takes all so far.
@@ -222,11 +123,6 @@ static int accept_failures(struct act *act, struct error *err)
     return 0;
 }
 
-static bool reason_begins(const struct wave *wave, const char *with)
-{
-    return text_starts_with(wave->state_reason, with);
-}
-
 /* A wave held by the brake goes on; one that waits for an operator is passed by this. */
 static int release_wave(struct tx *tx, struct act *act, bool *ret, struct error *err)
 {
@@ -235,7 +131,7 @@ static int release_wave(struct tx *tx, struct act *act, bool *ret, struct error 
     *ret = wave && wave_state_in(wave) == WAVE_HELD;
     if (!*ret)
         return 0;
-    bool was_braked = reason_begins(wave, BUDGET);
+    bool was_braked = text_starts_with(wave->state_reason, BUDGET);
     bool is_running = campaign_state_in(&act->overview.campaign) == CAMPAIGN_RUNNING;
     if (!was_braked && !is_running)
         return 0;
@@ -243,106 +139,137 @@ static int release_wave(struct tx *tx, struct act *act, bool *ret, struct error 
                      err);
 }
 
-static int resume(struct tx *tx, struct act *act, struct error *err)
+static int resume_paused(struct tx *tx, struct act *act, struct error *err)
 {
-    bool is_running = campaign_state_in(&act->overview.campaign) == CAMPAIGN_RUNNING;
+    struct campaign *campaign = &act->overview.campaign;
     bool had_held;
 
-    if (!is_running && campaign_state_in(&act->overview.campaign) != CAMPAIGN_PAUSED)
-        return wrong_state(act, "resumed", err);
-    if (!is_running && accept_failures(act, err))
+    if (!campaign->started_at)
+        return campaign_begin_anyway(tx, act->campaigns, &act->overview, &act->move, err);
+    if (accept_failures(act, err))
         return -1;
-    if (!is_running && !act->overview.campaign.release_is_published)
-        return fail(err, PROBLEM_WRONG_STATE, "release %.97s is not published",
-                    act->overview.campaign.release_id);
+    if (!campaign->release_is_published)
+        return fail_field(err, PROBLEM_WRONG_STATE, "release", "release %.97s is not published",
+                          campaign->release_id);
     if (release_wave(tx, act, &had_held, err))
         return -1;
-    if (is_running)
-        return had_held ? 0 : wrong_state(act, "resumed", err);
+    campaign->paused_for[0] = '\0';
+    campaign->progress_at = act->move.now;
     return move_campaign(tx, act, CAMPAIGN_RUNNING, "resumed", err);
 }
 
-/* Offers nobody took up end with the halt itself, as far as one transaction may take; the ticker
- * ends the rest. */
-static int stop_offers(struct tx *tx, struct act *act, struct error *err)
+static int resume(struct tx *tx, struct act *act, struct error *err)
 {
-    const struct campaign *campaign = &act->overview.campaign;
-    CLEANUP(free_memory) struct deployment *offers = calloc(OFFERS_STOPPED, sizeof *offers);
-    size_t count;
+    enum campaign_state state = campaign_state_in(&act->overview.campaign);
+    bool had_held;
 
-    if (!offers)
-        return fail_internal(err, "memory for a batch");
-    if (deployments_since(tx, campaign->row_id, deployment_state_name(DEPLOYMENT_OFFERED),
-                          INT64_MAX, offers, OFFERS_STOPPED, &count, err))
+    if (state == CAMPAIGN_PAUSED)
+        return resume_paused(tx, act, err);
+    if (state != CAMPAIGN_RUNNING)
+        return wrong_state(act, "resumed", err);
+    if (release_wave(tx, act, &had_held, err))
         return -1;
-    for (size_t i = 0; i < count; i++)
-        if (deployment_stop(tx, act->campaigns, &offers[i], campaign->stops_transfers, &act->move,
-                            err))
-            return -1;
-    return 0;
+    return had_held ? 0 : wrong_state(act, "resumed", err);
 }
 
 static int abort_campaign(struct tx *tx, struct act *act, struct error *err)
 {
-    return move_campaign(tx, act, CAMPAIGN_ABORTED, "aborted", err) || stop_offers(tx, act, err)
+    struct campaign *campaign = &act->overview.campaign;
+
+    if (!campaign->started_at)
+        return wrong_state(act, "aborted before it has begun; cancel it", err);
+    campaign->paused_for[0] = '\0';
+    return move_campaign(tx, act, CAMPAIGN_ABORTED, "aborted", err) ||
+                   campaign_stop_offers(tx, act->campaigns, campaign, &act->move, err) ||
+                   pipeline_aborted(tx, act->campaigns, &act->overview, act->move.now, err)
                ? -1
                : 0;
 }
 
 static int cancel(struct tx *tx, struct act *act, struct error *err)
 {
+    struct campaign *campaign = &act->overview.campaign;
     bool is_hard;
 
     if (json_get_bool_or(act->arguments, "hard", false, &is_hard, err))
         return -1;
-    act->overview.campaign.stops_transfers = is_hard;
-    return move_campaign(tx, act, CAMPAIGN_CANCELLED, "cancelled", err) || stop_offers(tx, act, err)
+    campaign->stops_transfers = is_hard;
+    campaign->paused_for[0] = '\0';
+    return move_campaign(tx, act, CAMPAIGN_CANCELLED, "cancelled", err) ||
+                   campaign_stop_offers(tx, act->campaigns, campaign, &act->move, err)
                ? -1
                : 0;
 }
 
-static int perform(struct tx *tx, struct act *act, enum campaign_verb verb, struct error *err)
+static int start(struct tx *tx, struct act *act, struct error *err)
 {
-    switch (verb) {
-    case CAMPAIGN_START:
-        return start(tx, act, err);
-    case CAMPAIGN_PAUSE:
-        return move_campaign(tx, act, CAMPAIGN_PAUSED, "paused", err);
-    case CAMPAIGN_RESUME:
-        return resume(tx, act, err);
-    case CAMPAIGN_ABORT:
-        return abort_campaign(tx, act, err);
-    case CAMPAIGN_CANCEL:
-        return cancel(tx, act, err);
-    }
-    return fail_internal(err, "verb %d", (int)verb);
+    return campaign_begin(tx, act->campaigns, &act->overview, &act->move, err);
+}
+
+/* -- all of them -- */
+
+static const struct {
+    const char *action;
+    int (*perform)(struct tx *tx, struct act *act, struct error *err);
+    const char *members[3]; /* the first is the person's words */
+} verbs[CAMPAIGN_VERBS] = {
+    [CAMPAIGN_START] = {"campaign.start",   start,          {"reason"}                   },
+    [CAMPAIGN_PAUSE] = {"campaign.pause",   pause_campaign, {"reason"}                   },
+    [CAMPAIGN_RESUME] = {"campaign.resume",  resume,         {"reason", "accept_failures"}},
+    [CAMPAIGN_ABORT] = {"campaign.abort",   abort_campaign, {"reason"}                   },
+    [CAMPAIGN_CANCEL] = {"campaign.cancel",  cancel,         {"reason", "hard"}           },
+    [CAMPAIGN_SUBMIT] = {"campaign.submit",  submit,         {"reason"}                   },
+    [CAMPAIGN_APPROVE] = {"campaign.approve", approve,        {"note"}                     },
+    [CAMPAIGN_REFUSE] = {"campaign.refuse",  refuse,         {"note"}                     },
+};
+
+int operator_words(const json_t *arguments, const char *name, const char **ret, struct error *err)
+{
+    if (json_get_string_or(arguments, name, NULL, ret, err))
+        return -1;
+    if (*ret && strlen(*ret) >= STATE_REASON_SIZE)
+        return fail_field(err, PROBLEM_BAD_FIELD, name, "%s is longer than %d bytes", name,
+                          STATE_REASON_SIZE - 1);
+    return 0;
+}
+
+/* Baselines and pins end with the channel's baseline or the device's pin; only their course is
+ * anybody's to stop. */
+static int check_kind(const struct act *act, enum campaign_verb verb, struct error *err)
+{
+    bool is_course = verb == CAMPAIGN_PAUSE || verb == CAMPAIGN_RESUME || verb == CAMPAIGN_ABORT;
+
+    if (act->overview.rules.kind <= KIND_ROLLBACK || is_course)
+        return 0;
+    return fail(err, PROBLEM_WRONG_STATE, "%s is a %s's standing campaign; change the %s instead",
+                act->overview.campaign.id, act->overview.campaign.kind,
+                act->overview.campaign.kind);
 }
 
 int campaign_act(struct tx *tx, struct campaigns *campaigns, int64_t campaign_row,
                  enum campaign_verb verb, const json_t *arguments, const struct actor *actor,
                  int64_t now, struct error *err)
 {
-    static const char *const members[] = {"reason", "ack", "accept_failures", "hard", NULL};
-    static const char *const actions[] = {
-        [CAMPAIGN_START] = "campaign.start",   [CAMPAIGN_PAUSE] = "campaign.pause",
-        [CAMPAIGN_RESUME] = "campaign.resume", [CAMPAIGN_ABORT] = "campaign.abort",
-        [CAMPAIGN_CANCEL] = "campaign.cancel",
-    };
+    const char *const members[] = {verbs[verb].members[0], verbs[verb].members[1], NULL};
     json_auto_t *none = json_object();
-    struct act act = {.campaigns = campaigns, .arguments = arguments ? arguments : none};
-    const char *reason = NULL;
+    struct act act = {
+        .campaigns = campaigns, .arguments = arguments ? arguments : none, .actor = actor};
+    const char *words = NULL;
 
     if (json_only_members(act.arguments, members, err) ||
-        json_get_string_or(act.arguments, "reason", NULL, &reason, err) ||
+        operator_words(act.arguments, members[0], &words, err) ||
         overview_load(tx, campaign_row, &act.overview, err))
         return -1;
     act.move = (struct move){.now = now,
                              .tenant_row = act.overview.campaign.tenant_row,
                              .cause = "operator",
-                             .detail = reason};
-    int failed = perform(tx, &act, verb, err);
+                             .detail = words};
+    int failed = check_kind(&act, verb, err);
     if (!failed)
-        failed = write_audit(tx, &act.overview.campaign, actor, actions[verb], &act.move, err);
+        failed = verbs[verb].perform(tx, &act, err);
+    if (!failed)
+        failed =
+            campaign_audit(tx, &act.overview.campaign, actor, verbs[verb].action, &act.move, err);
     overview_clear(&act.overview);
     return failed;
 }

@@ -11,12 +11,16 @@
 #include <string.h>
 
 #define DETAIL_SIZE 513
+#define AFTERMATH                                                                                  \
+    3600 /* seconds after an emergency stop in which a cut transfer may be told of                 \
+          */
 #define SKIPPED                                                                                    \
     "Skipped Update." /* SWUpdate's words for having mistaken a cancel for a deployment */
 
 /* One report on its way through. */
 struct hearing {
     struct campaigns *campaigns;
+    const struct snapshot *snapshot;
     const struct device *device;
     struct deployment *deployment;
     const struct report *report;
@@ -124,38 +128,67 @@ static int take_success(struct tx *tx, struct hearing *h, struct error *err)
 static int plan_retry(struct tx *tx, struct hearing *h, enum failure failure, struct error *err)
 {
     CLEANUP(campaign_clear) struct campaign campaign = {0};
+    CLEANUP(rules_clear) struct rules rules = {0};
     struct deployment *deployment = h->deployment;
 
-    if (campaign_need(tx, deployment->campaign_row, &campaign, err))
+    if (campaign_need(tx, deployment->campaign_row, &campaign, err) ||
+        rules_load(campaign.plan, h->campaigns->config, &rules, err))
         return -1;
     deployment->failures++;
     deployment->retry_at =
         campaign_is_over(campaign_state_in(&campaign))
             ? 0
-            : failure_retry_at(failure, deployment->failures, campaign.attempts_max, h->move.now);
+            : failure_retry_at(failure, deployment->failures, rules.attempts_max, h->move.now);
     snprintf(deployment->class, sizeof deployment->class, "%s", failure_name(failure));
     return 0;
 }
 
-/* Our own doing: the device was cut off when its campaign was halted, or stops as it was told to.
- */
+/* The emergency stop cut it: now, or a while ago when the device needed so long to tell. */
+static bool was_halted(const struct hearing *h)
+{
+    const struct steering *steering = snapshot_steering(h->snapshot, h->move.tenant_row);
+
+    return steering && (steering->is_halted || (h->deployment->state_at <= steering->resumed_at &&
+                                                h->move.now - steering->resumed_at <= AFTERMATH));
+}
+
+/* We cut its image off in the middle: that it finds a wrong hash or no archive in the stump is no
+ * word about the release. A signature stands at the front; whoever has the whole was not cut. */
+static bool is_about_stump(const struct hearing *h, enum failure failure,
+                           const struct campaign *campaign)
+{
+    enum deployment_state at = deployment_state_in(h->deployment);
+
+    return failure != FAILURE_SIGNATURE && failure != FAILURE_INCOMPATIBLE &&
+           at != DEPLOYMENT_DOWNLOADED && at != DEPLOYMENT_WAITING &&
+           (campaign->stops_transfers || was_halted(h));
+}
+
+/* Our own doing: the device was cut off when its campaign or everything was halted, or stops as it
+ * was told to. Whoever streams into its slot is cut while it installs. */
 static int take_interruption(struct tx *tx, struct hearing *h, enum failure failure, bool *ret,
                              struct error *err)
 {
     CLEANUP(campaign_clear) struct campaign campaign = {0};
-    bool is_stoppable = deployment_is_stoppable(deployment_state_in(h->deployment));
+    enum deployment_state at = deployment_state_in(h->deployment);
+    bool is_cuttable =
+        deployment_is_stoppable(at) ||
+        (at == DEPLOYMENT_INSTALLING && transfers_have(h->campaigns, h->deployment->row_id));
     bool is_cancelling = h->deployment->is_cancelling;
 
     *ret = false;
-    if (!is_stoppable || (!is_cancelling && failure != FAILURE_NETWORK))
+    if (!is_cuttable)
         return 0;
     if (campaign_need(tx, h->deployment->campaign_row, &campaign, err))
         return -1;
+    if (!is_cancelling && failure != FAILURE_NETWORK && !is_about_stump(h, failure, &campaign))
+        return 0;
     enum campaign_state state = campaign_state_in(&campaign);
     bool is_over = is_cancelling || campaign_is_over(state);
-    if (!is_over && state != CAMPAIGN_PAUSED)
+    if (!is_over && state != CAMPAIGN_PAUSED && !was_halted(h))
         return 0;
     *ret = true;
+    h->deployment->interruptions++;
     close_with_final(h);
     h->move.cause = "server";
     h->move.detail = "interrupted_by_server";
@@ -185,6 +218,9 @@ static int take_failure(struct tx *tx, struct hearing *h, struct error *err)
         return note_and_save(tx, h, err);
     if (to != DEPLOYMENT_NOT_APPLICABLE && plan_retry(tx, h, failure, err))
         return -1;
+    if ((failure == FAILURE_BOOT || failure == FAILURE_REVERTED) &&
+        deployment_quarantine(tx, h->deployment, h->move.now, err))
+        return -1;
     return move_to(tx, h, to, err);
 }
 
@@ -201,6 +237,8 @@ static int take_reverted(struct tx *tx, struct hearing *h, struct error *err)
     deployment->failures++;
     deployment->retry_at = 0;
     snprintf(deployment->class, sizeof deployment->class, "%s", failure_name(FAILURE_REVERTED));
+    if (deployment_quarantine(tx, deployment, h->move.now, err))
+        return -1;
     return deployment_move(tx, h->campaigns, deployment, to, &h->move, err);
 }
 
@@ -284,6 +322,22 @@ static bool is_over_for(const struct deployment *deployment, const struct report
     }
 }
 
+/* A step's evidence may come before its success is told; that is no news, but welcome. */
+static int is_told_late(struct tx *tx, const struct deployment *deployment,
+                        const struct report *report, bool *ret, struct error *err)
+{
+    struct release release = {0};
+
+    *ret = false;
+    if (report->kind != REPORT_SUCCESS || deployment->has_final ||
+        deployment_state_in(deployment) != DEPLOYMENT_WITHDRAWN)
+        return 0;
+    if (release_by_row(tx, deployment->release_row, &release, err) == STEP_FAILED)
+        return -1;
+    *ret = deployment_is_done_step(deployment, release.version);
+    return 0;
+}
+
 static int is_known(struct tx *tx, const struct deployment *deployment, const struct report *report,
                     bool *ret, struct error *err)
 {
@@ -298,9 +352,11 @@ int campaign_take_report(struct tx *tx, struct campaigns *campaigns, struct devi
                          const struct deployment *deployment, const struct report *report,
                          int64_t now, enum report_result *ret, struct error *err)
 {
+    CLEANUP(snapshot_release) struct snapshot *snapshot = snapshot_take(campaigns);
     struct deployment changed = *deployment;
     struct hearing hearing = {
         .campaigns = campaigns,
+        .snapshot = snapshot,
         .device = device,
         .deployment = &changed,
         .report = report,
@@ -310,7 +366,7 @@ int campaign_take_report(struct tx *tx, struct campaigns *campaigns, struct devi
                  .detail = hearing.detail,
                  .message_hash = report->hash},
     };
-    bool is_duplicate;
+    bool is_duplicate, is_late;
 
     cut(report->detail ? report->detail : "", hearing.detail);
     if (is_known(tx, deployment, report, &is_duplicate, err))
@@ -319,12 +375,15 @@ int campaign_take_report(struct tx *tx, struct campaigns *campaigns, struct devi
         *ret = REPORT_DUPLICATE;
         return 0;
     }
-    if (is_over_for(deployment, report)) {
+    if (is_told_late(tx, deployment, report, &is_late, err))
+        return -1;
+    if (!is_late && is_over_for(deployment, report)) {
         *ret = REPORT_CLOSED;
         return 0;
     }
+    *ret = REPORT_TAKEN;
     if (take(tx, &hearing, err))
         return -1;
-    *ret = REPORT_TAKEN;
-    return 0;
+    return leases_keep(tx, campaigns, snapshot_find(snapshot, changed.campaign_row), &changed, now,
+                       err);
 }

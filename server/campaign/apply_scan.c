@@ -1,33 +1,127 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Counting the fleet: before a wave opens, when its gate could pass, and for previews. The only
- * work that takes as long as the fleet is large, hence on readers and never at a poll. */
+ * work that takes as long as the fleet is large, hence on readers and never at a poll. The database
+ * narrows it down to the devices the target names; everything else is asked of the same functions
+ * as at a poll. */
 #include "campaign/engine.h"
+
+#include "campaign/filter_sql.h"
+#include "campaign/forecast.h"
 
 #include <string.h>
 
-struct scan {
+/* What every count needs to know of the fleet. */
+struct fleet {
     struct tx *tx;
     const struct plan *plan;
-    size_t wave;
+    struct steering steering;
     int64_t now;
-    bool picks; /* the wave is one of N devices that has no limit yet */
-    struct smallest smallest;
+};
+
+static void fleet_clear(struct fleet *fleet)
+{
+    steering_clear(&fleet->steering);
+}
+
+static int fleet_make(struct tx *tx, const struct plan *plan, int64_t now, struct fleet *ret,
+                      struct error *err)
+{
+    *ret = (struct fleet){.tx = tx, .plan = plan, .now = now};
+    return plan->channel_row ? steering_load(tx, plan->tenant_row, now, &ret->steering, err) : 0;
+}
+
+/* Calls for every active device the target names and for those with a deployment. */
+static int fleet_scan(const struct fleet *fleet, scanned_fn each, void *arg, struct error *err)
+{
+    const struct plan *plan = fleet->plan;
+    CLEANUP(filter_sql_clear) struct filter_sql sql = {0};
+
+    if (filter_to_sql(plan->filter, &sql, err))
+        return -1;
+    const struct scan_of of = {
+        plan->tenant_row, plan->row_id, fleet->now, {sql.condition, sql.values, sql.count}
+    };
+    return deployment_scan(fleet->tx, &of, each, arg, err);
+}
+
+static bool is_fresh(const struct fleet *fleet, const struct scanned *scanned)
+{
+    return scanned->seen_at && scanned->seen_at >= fleet->now - fleet->plan->rules.stale_after;
+}
+
+static int find_channel(const struct fleet *fleet, const struct device *device,
+                        const struct filter_subject *facts, int64_t *ret, struct error *err)
+{
+    bool is_over = device->channel_until_at && device->channel_until_at <= fleet->now;
+
+    return steering_channel(&fleet->steering, facts, is_over ? 0 : device->channel_row, ret, err);
+}
+
+/* REASON_OFFER when nothing that lasts keeps it from the release: its turn, freezes and the like
+ * pass by themselves. */
+static int ask(const struct fleet *fleet, const struct scanned *scanned,
+               const struct filter_subject *facts, enum reason *ret, struct error *err)
+{
+    const struct plan *plan = fleet->plan;
+    int64_t channel_row = plan->channel_row;
+
+    if (channel_row && find_channel(fleet, &scanned->device, facts, &channel_row, err))
+        return -1;
+    if (scanned->is_pinned)
+        *ret = scanned->is_held ? REASON_HOLD : REASON_PINNED;
+    else if (channel_row != plan->channel_row)
+        *ret = REASON_CHANNEL;
+    else if (plan->rules.is_snapshot && plan->started_at &&
+             scanned->device.created_at > plan->started_at)
+        *ret = REASON_NEWCOMER;
+    else
+        *ret = resolve_fitness(plan, facts, scanned->device.floor);
+    return 0;
+}
+
+/* -- one wave -- */
+
+struct scan {
+    const struct fleet *fleet;
+    size_t wave;
+    struct draw *draw; /* the wave is one of N devices that has no limits yet */
     struct headcount count;
 };
 
-static bool is_fresh(const struct scan *scan, const struct scanned *scanned)
+static int show(struct scan *scan, const struct filter_subject *facts, int64_t rank,
+                struct error *err)
 {
-    return scanned->seen_at && scanned->seen_at >= scan->now - scan->plan->stale_after;
+    unsigned strata = scan->fleet->plan->bands[scan->wave].strata;
+    char stratum[STRATUM_SIZE] = "";
+
+    if (strata)
+        stratum_of(strata, facts->model, facts->version, facts->site, stratum);
+    return draw_show(scan->draw, stratum, rank, err);
 }
 
-static void count_member(struct scan *scan, bool is_active, int64_t rank)
+/* Without a deployment yet: would it take the release, and in which wave? */
+static int count_candidate(struct scan *scan, const struct scanned *scanned,
+                           const struct filter_subject *facts, struct error *err)
 {
-    if (scan->picks && is_active)
-        smallest_add(&scan->smallest, rank);
-    if (!scan->picks) {
-        scan->count.members++;
-        scan->count.active += is_active;
-    }
+    const struct plan *plan = scan->fleet->plan;
+    bool is_active = is_fresh(scan->fleet, scanned);
+    size_t bands = scan->draw ? scan->wave : plan->band_count;
+    enum reason reason;
+    struct place place;
+
+    if (ask(scan->fleet, scanned, facts, &reason, err))
+        return -1;
+    scan->count.present += is_active && (reason == REASON_OFFER || reason_step(reason) > 3);
+    if (reason != REASON_OFFER)
+        return 0;
+    int64_t rank = rank_of(plan->salt, scanned->device.id);
+    if (wave_place(plan->bands, bands, facts, rank, scan->fleet->now, &place, err))
+        return -1;
+    if (scan->draw)
+        return place.wave < 0 && is_active ? show(scan, facts, rank, err) : 0;
+    scan->count.members += place.wave == (int)scan->wave;
+    scan->count.active += place.wave == (int)scan->wave && is_active;
+    return 0;
 }
 
 /* Who has a deployment is a member for good, and one whose outcome is known counts as active: it
@@ -35,26 +129,29 @@ static void count_member(struct scan *scan, bool is_active, int64_t rank)
 static int count_device(const struct scanned *scanned, void *arg, struct error *err)
 {
     struct scan *scan = arg;
-    struct lookup lookup = {scan->tx, scanned->device.row_id};
+    struct lookup lookup = {.tx = scan->fleet->tx, .device_row = scanned->device.row_id};
     const struct filter_subject facts = subject_of(&scanned->device, &lookup);
     enum deployment_state state = DEPLOYMENT_OFFERED;
-    bool has_deployment = deployment_state_of(scanned->state, &state);
-    bool is_resolved = has_deployment && deployment_outcome(state) != OUTCOME_PENDING;
-    bool matches = has_deployment;
 
-    if (!matches && filter_matches(scan->plan->filter, &facts, &matches, err))
+    if (!deployment_state_of(scanned->state, &state))
+        return count_candidate(scan, scanned, &facts, err);
+    bool is_active = is_fresh(scan->fleet, scanned);
+    scan->count.present += is_active;
+    if (scanned->wave == (int)scan->wave) {
+        scan->count.members++;
+        scan->count.active += is_active || deployment_outcome(state) != OUTCOME_PENDING;
+    }
+    return 0;
+}
+
+static int end_draw(struct scan *scan, struct error *err)
+{
+    if (!scan->draw)
+        return 0;
+    if (draw_end(scan->draw, &scan->count.drawn, err))
         return -1;
-    if (!matches)
-        return 0;
-    scan->count.present += is_fresh(scan, scanned);
-    if (!has_deployment &&
-        resolve_fitness(scan->plan, &facts, scanned->device.floor) != REASON_OFFER)
-        return 0;
-    int64_t rank = rank_of(scan->plan->salt, scanned->device.id);
-    size_t bands = scan->picks ? scan->wave : scan->plan->band_count;
-    int wave = wave_of(scan->plan->bands, bands, rank);
-    if (scan->picks ? wave < 0 : wave == (int)scan->wave)
-        count_member(scan, is_resolved || is_fresh(scan, scanned), rank);
+    scan->count.is_drawn = true;
+    scan->count.members = scan->count.active = scan->count.drawn.devices;
     return 0;
 }
 
@@ -62,150 +159,105 @@ int headcount_take(struct tx *tx, const struct overview *overview, size_t wave, 
                    struct headcount *ret, struct error *err)
 {
     CLEANUP(plan_free) struct plan *plan = NULL;
-    const struct wave *counted = &overview->waves[wave];
-    struct scan scan = {.tx = tx, .wave = wave, .now = now};
+    CLEANUP(draw_free) struct draw *draw = NULL;
+    const struct wave_rule *rule = &overview->rules.waves[wave];
 
-    if (plan_make(tx, &overview->campaign, overview->waves, overview->wave_count, &plan, err))
+    if (plan_make(tx, NULL, &overview->campaign, overview->waves, overview->wave_count, &plan, err))
         return -1;
-    scan.plan = plan;
-    scan.picks = counted->is_count && counted->rank_limit < 0;
-    if (scan.picks && smallest_init(&scan.smallest, (size_t)counted->amount, err))
+    if (rule->kind == WAVE_COUNT && overview->waves[wave].rank_limit < 0 &&
+        draw_new((size_t)rule->amount, &draw, err))
         return -1;
-    int failed = deployment_scan(tx, plan->tenant_row, plan->row_id, count_device, &scan, err);
-    scan.count.limit = scan.picks ? smallest_limit(&scan.smallest) : counted->rank_limit;
-    if (scan.picks)
-        scan.count.members = scan.count.active = (int64_t)scan.smallest.count;
-    smallest_clear(&scan.smallest);
-    if (!failed)
-        *ret = scan.count;
-    return failed;
+    CLEANUP(fleet_clear) struct fleet fleet = {0};
+    struct scan scan = {.fleet = &fleet, .wave = wave, .draw = draw};
+    if (fleet_make(tx, plan, now, &fleet, err) || fleet_scan(&fleet, count_device, &scan, err) ||
+        end_draw(&scan, err))
+        return -1;
+    *ret = scan.count;
+    return 0;
+}
+
+void headcount_clear(struct headcount *count)
+{
+    drawn_clear(&count->drawn);
+    *count = (struct headcount){0};
 }
 
 /* -- the preview -- */
 
 struct preview {
-    struct tx *tx;
-    const struct plan *plan;
-    const struct wish *wish;
-    int64_t now;
-    int64_t matching, takes, bytes;
-    int64_t excluded[REASONS];
-    int64_t *ranks; /* of the active ones that would take it */
-    size_t room;
+    const struct fleet *fleet;
+    struct forecast *forecast;
+    struct preview_count count;
+    int64_t sample_ranks[PREVIEW_SAMPLE]; /* ascending */
 };
 
-static int keep_rank(struct preview *preview, int64_t rank, struct error *err)
+static void keep_sample(struct preview *preview, const char *id, int64_t rank)
 {
-    if ((size_t)preview->takes == preview->room) {
-        size_t room = preview->room ? 2 * preview->room : 1024;
-        int64_t *ranks = realloc(preview->ranks, room * sizeof *ranks);
+    struct preview_count *count = &preview->count;
+    size_t at = count->sample_count;
 
-        if (!ranks)
-            return fail_internal(err, "memory for %zu ranks", room);
-        preview->ranks = ranks;
-        preview->room = room;
+    if (at == PREVIEW_SAMPLE && rank >= preview->sample_ranks[at - 1])
+        return;
+    if (at < PREVIEW_SAMPLE)
+        count->sample_count++;
+    else
+        at--;
+    for (; at > 0 && preview->sample_ranks[at - 1] > rank; at--) {
+        preview->sample_ranks[at] = preview->sample_ranks[at - 1];
+        memcpy(count->sample[at], count->sample[at - 1], sizeof count->sample[at]);
     }
-    preview->ranks[preview->takes++] = rank;
-    return 0;
+    preview->sample_ranks[at] = rank;
+    snprintf(count->sample[at], sizeof count->sample[at], "%s", id);
+}
+
+static int64_t size_for(const struct plan *plan, const struct filter_subject *facts)
+{
+    int64_t size = 0;
+
+    for (size_t i = 0; i < plan->image_count; i++)
+        if (image_is_for(&plan->images[i], facts))
+            size += plan->images[i].size;
+    return size;
 }
 
 static int preview_device(const struct scanned *scanned, void *arg, struct error *err)
 {
     struct preview *preview = arg;
-    const struct plan *plan = preview->plan;
-    struct lookup lookup = {preview->tx, scanned->device.row_id};
+    const struct fleet *fleet = preview->fleet;
+    struct lookup lookup = {.tx = fleet->tx, .device_row = scanned->device.row_id};
     const struct filter_subject facts = subject_of(&scanned->device, &lookup);
-    bool matches;
+    enum reason reason;
 
-    if (filter_matches(plan->filter, &facts, &matches, err))
+    preview->count.matching++;
+    if (ask(fleet, scanned, &facts, &reason, err))
         return -1;
-    if (!matches)
-        return 0;
-    preview->matching++;
-    enum reason reason = resolve_fitness(plan, &facts, scanned->device.floor);
     if (reason != REASON_OFFER) {
-        preview->excluded[reason]++;
+        preview->count.excluded[reason]++;
         return 0;
     }
-    if (!scanned->seen_at || scanned->seen_at < preview->now - plan->stale_after)
+    if (!is_fresh(fleet, scanned)) {
+        preview->count.stale++;
         return 0;
-    for (size_t i = 0; i < plan->image_count; i++)
-        if (image_is_for(&plan->images[i], &facts))
-            preview->bytes += plan->images[i].size;
-    return keep_rank(preview, rank_of(plan->salt, scanned->device.id), err);
-}
-
-static int by_rank(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* With the ranks sorted a wave is a stretch: the next N, or all up to a limit. */
-static json_t *preview_waves(struct preview *preview)
-{
-    json_t *waves = json_array();
-    size_t at = 0, count = (size_t)preview->takes;
-
-    if (count)
-        qsort(preview->ranks, count, sizeof *preview->ranks, by_rank);
-    for (size_t i = 0; i < preview->wish->wave_count; i++) {
-        const struct wish_wave *wave = &preview->wish->waves[i];
-        size_t from = at;
-
-        if (wave->is_count)
-            at = count - at > (size_t)wave->amount ? at + (size_t)wave->amount : count;
-        else
-            while (at < count && preview->ranks[at] <= rank_limit(wave->amount))
-                at++;
-        json_array_append_new(waves, json_pack("{s:I, s:s, s:f, s:I, s:I, s:s}", "position",
-                                               (json_int_t)i + 1, "kind",
-                                               wave->is_count ? "count" : "percent", "amount",
-                                               wave->amount, "devices", (json_int_t)(at - from),
-                                               "soak", (json_int_t)wave->gate.soak, "gate",
-                                               wave->gate.is_manual ? "manual" : "auto"));
     }
-    return waves;
+    int64_t rank = rank_of(fleet->plan->salt, scanned->device.id);
+    preview->count.devices++;
+    preview->count.bytes += size_for(fleet->plan, &facts);
+    keep_sample(preview, scanned->device.id, rank);
+    return forecast_add(preview->forecast, &facts, rank, err);
 }
 
-static json_t *preview_to_json(struct preview *preview)
+int preview_take(struct tx *tx, const struct plan *plan, int64_t now, struct preview_count *ret,
+                 struct error *err)
 {
-    json_t *excluded = json_object();
-    int64_t unfit = 0;
+    CLEANUP(forecast_free) struct forecast *forecast = NULL;
+    CLEANUP(fleet_clear) struct fleet fleet = {0};
 
-    for (int i = 0; i < REASONS; i++) {
-        unfit += preview->excluded[i];
-        if (preview->excluded[i])
-            json_object_set_new(excluded, reason_code((enum reason)i),
-                                json_integer(preview->excluded[i]));
-    }
-    int64_t stale = preview->matching - unfit - preview->takes;
-    if (stale)
-        json_object_set_new(excluded, "stale", json_integer(stale));
-    return json_pack("{s:s, s:s, s:I, s:I, s:o, s:o, s:I}", "release", preview->wish->release,
-                     "target", preview->wish->target, "matching", (json_int_t)preview->matching,
-                     "devices", (json_int_t)preview->takes, "excluded", excluded, "waves",
-                     preview_waves(preview), "bytes", (json_int_t)preview->bytes);
-}
-
-int campaign_preview_json(struct tx *tx, struct campaigns *campaigns, int64_t tenant_row,
-                          const json_t *json, int64_t now, json_t **ret, struct error *err)
-{
-    CLEANUP(plan_free) struct plan *plan = NULL;
-    CLEANUP(campaign_clear) struct campaign campaign = {0};
-    struct wish wish;
-
-    if (wish_read(json, campaigns->config, &wish, err) ||
-        campaign_from_wish(tx, tenant_row, &wish, &campaign, err) ||
-        plan_make(tx, &campaign, NULL, 0, &plan, err))
+    if (forecast_new(&plan->rules, &forecast, err) || fleet_make(tx, plan, now, &fleet, err))
         return -1;
-    struct preview preview = {.tx = tx, .plan = plan, .wish = &wish, .now = now};
-    int failed = deployment_scan(tx, tenant_row, 0, preview_device, &preview, err);
-    if (!failed) {
-        *ret = preview_to_json(&preview);
-        failed = *ret ? 0 : fail_internal(err, "memory for a preview");
-    }
-    free(preview.ranks);
-    return failed;
+    struct preview preview = {.fleet = &fleet, .forecast = forecast};
+    if (fleet_scan(&fleet, preview_device, &preview, err) ||
+        forecast_end(forecast, preview.count.waves, err))
+        return -1;
+    *ret = preview.count;
+    return 0;
 }

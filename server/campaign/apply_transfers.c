@@ -19,6 +19,9 @@ struct entry {
     struct entry *next;
     int64_t deployment_row, size;
     struct spans spans;
+    int running;       /* transfers of it now */
+    int64_t active_at; /* the round that wrote its latest bytes; 0: none did */
+    bool asked_lease;  /* its lease was gone: asked for once */
     bool is_dirty;
     bool is_known; /* was written once: from here on its spans are the whole truth */
 };
@@ -26,8 +29,8 @@ struct entry {
 struct transfers {
     pthread_mutex_t lock; /* guards all of it */
     struct entry *buckets[BUCKETS];
-    size_t count, dirty;
-    size_t hand; /* where eviction looks next */
+    size_t count, dirty, running; /* entries; of these: to be written, with a transfer now */
+    size_t hand;                  /* where eviction looks next */
 };
 
 /* What is written of one deployment. */
@@ -82,6 +85,7 @@ static void drop(struct transfers *transfers, struct entry **at)
 
     *at = entry->next;
     transfers->dirty -= entry->is_dirty;
+    transfers->running -= entry->running > 0;
     transfers->count--;
     free(entry);
 }
@@ -92,7 +96,7 @@ static bool evict(struct transfers *transfers)
     for (int probes = 0; probes < EVICTION_PROBES; probes++) {
         struct entry **at = &transfers->buckets[transfers->hand++ % BUCKETS];
 
-        if (*at && !(*at)->is_dirty) {
+        if (*at && !(*at)->is_dirty && (*at)->running == 0) {
             drop(transfers, at);
             return true;
         }
@@ -100,14 +104,22 @@ static bool evict(struct transfers *transfers)
     return false;
 }
 
+static struct entry *find(struct transfers *transfers, int64_t deployment_row, int64_t size)
+{
+    struct entry *entry = *bucket_of(transfers, deployment_row);
+
+    while (entry && (entry->deployment_row != deployment_row || entry->size != size))
+        entry = entry->next;
+    return entry;
+}
+
 static struct entry *find_or_add(struct transfers *transfers, int64_t deployment_row, int64_t size)
 {
     struct entry **bucket = bucket_of(transfers, deployment_row);
-    struct entry *entry;
+    struct entry *entry = find(transfers, deployment_row, size);
 
-    for (entry = *bucket; entry; entry = entry->next)
-        if (entry->deployment_row == deployment_row && entry->size == size)
-            return entry;
+    if (entry)
+        return entry;
     if (transfers->count >= ENTRIES_MAX && !evict(transfers))
         return NULL;
     entry = calloc(1, sizeof *entry);
@@ -121,21 +133,67 @@ static struct entry *find_or_add(struct transfers *transfers, int64_t deployment
     return entry;
 }
 
+/* Returns the entry, or NULL where there is no more room. */
+static struct entry *note(struct transfers *transfers, int64_t deployment_row, int64_t first,
+                          int64_t sent, int64_t size)
+{
+    struct entry *entry = find_or_add(transfers, deployment_row, size);
+
+    if (!entry)
+        return NULL;
+    bool is_news = sent > 0 || !entry->is_known;
+    spans_add(&entry->spans, first, first + sent < size ? first + sent : size);
+    transfers->dirty += is_news && !entry->is_dirty;
+    entry->is_dirty |= is_news;
+    return entry;
+}
+
 void campaign_note_transfer(struct campaigns *campaigns, int64_t deployment_row, int64_t first,
                             int64_t sent, int64_t size)
+{
+    pthread_mutex_lock(&campaigns->transfers->lock);
+    (void)note(campaigns->transfers, deployment_row, first, sent, size);
+    pthread_mutex_unlock(&campaigns->transfers->lock);
+}
+
+void campaign_transfer_begins(struct campaigns *campaigns, int64_t deployment_row, int64_t size)
 {
     struct transfers *transfers = campaigns->transfers;
 
     pthread_mutex_lock(&transfers->lock);
-    struct entry *entry = find_or_add(transfers, deployment_row, size);
-    if (entry) {
-        bool is_news = sent > 0 || !entry->is_known;
-
-        spans_add(&entry->spans, first, first + sent < size ? first + sent : size);
-        transfers->dirty += is_news && !entry->is_dirty;
-        entry->is_dirty |= is_news;
-    }
+    struct entry *entry = note(transfers, deployment_row, 0, 0, size);
+    if (entry)
+        transfers->running += entry->running++ == 0;
     pthread_mutex_unlock(&transfers->lock);
+}
+
+/* What was forgotten meanwhile, because its deployment is over, is not looked for. */
+void campaign_transfer_ends(struct campaigns *campaigns, int64_t deployment_row, int64_t size)
+{
+    struct transfers *transfers = campaigns->transfers;
+
+    pthread_mutex_lock(&transfers->lock);
+    struct entry *entry = find(transfers, deployment_row, size);
+    if (entry && entry->running > 0)
+        transfers->running -= --entry->running == 0;
+    pthread_mutex_unlock(&transfers->lock);
+}
+
+bool deployment_is_stalled(struct campaigns *campaigns, const struct deployment *deployment,
+                           int64_t stall, int64_t now)
+{
+    struct transfers *transfers = campaigns->transfers;
+    int64_t latest = deployment->state_at;
+
+    if (deployment_state_in(deployment) != DEPLOYMENT_DOWNLOADING)
+        return false;
+    pthread_mutex_lock(&transfers->lock);
+    for (const struct entry *entry = *bucket_of(transfers, deployment->row_id); entry;
+         entry = entry->next)
+        if (entry->deployment_row == deployment->row_id && entry->active_at > latest)
+            latest = entry->active_at;
+    pthread_mutex_unlock(&transfers->lock);
+    return now - latest > stall;
 }
 
 int64_t transfers_covered(struct campaigns *campaigns, int64_t deployment_row)
@@ -193,7 +251,7 @@ void transfers_forget(struct campaigns *campaigns, int64_t deployment_row)
 /* -- writing -- */
 
 /* Sums all images of a deployment up and marks them written. */
-static void gather(struct transfers *transfers, struct entry *from, struct served *ret)
+static void gather(struct transfers *transfers, struct entry *from, int64_t now, struct served *ret)
 {
     *ret = (struct served){.deployment_row = from->deployment_row};
     for (struct entry *entry = from; entry; entry = entry->next) {
@@ -207,6 +265,7 @@ static void gather(struct transfers *transfers, struct entry *from, struct serve
             ret->resumed_at = entry->spans.at[0].first;
         }
         transfers->dirty -= entry->is_dirty;
+        entry->active_at = entry->is_dirty ? now : entry->active_at;
         entry->is_dirty = false;
         entry->is_known = true;
     }
@@ -237,7 +296,7 @@ static void take_batch(struct transfers *transfers, struct batch *batch)
         for (struct entry *entry = transfers->buckets[i]; entry && batch->count < BATCH;
              entry = entry->next)
             if (is_first_of_its_kind(transfers->buckets[i], entry) && has_dirty(entry))
-                gather(transfers, entry, &batch->served[batch->count++]);
+                gather(transfers, entry, batch->now, &batch->served[batch->count++]);
     pthread_mutex_unlock(&transfers->lock);
 }
 
@@ -263,27 +322,29 @@ static bool is_whole(const struct served *served, int64_t size)
 }
 
 /* Every image that is for this device was sent from the first byte to the last. */
-static int has_all(struct tx *tx, const struct plan *plan, int64_t device_row,
+static int has_all(struct tx *tx, const struct plan *plan, const struct deployment *deployment,
                    const struct served *served, bool *ret, struct error *err)
 {
     struct device device;
-    struct lookup lookup = {tx, device_row};
-    size_t images = 0, whole = 0;
+    struct lookup lookup = {tx, deployment->device_row};
+    size_t wanted = 0, whole = 0;
 
     *ret = false;
     if (served->whole_count == 0)
         return 0;
-    enum step step = device_by_row(tx, device_row, &device, err);
+    enum step step = device_by_row(tx, deployment->device_row, &device, err);
     if (step != STEP_ROW)
         return step == STEP_DONE ? 0 : -1;
     const struct filter_subject facts = subject_of(&device, &lookup);
-    for (size_t i = 0; i < plan->image_count; i++) {
-        if (!image_is_for(&plan->images[i], &facts))
+    const struct image *images;
+    size_t count = plan_images(plan, deployment->release_row, &images);
+    for (size_t i = 0; i < count; i++) {
+        if (!image_is_for(&images[i], &facts))
             continue;
-        images++;
-        whole += is_whole(served, plan->images[i].size);
+        wanted++;
+        whole += is_whole(served, images[i].size);
     }
-    *ret = images > 0 && images == whole;
+    *ret = wanted > 0 && wanted == whole;
     return 0;
 }
 
@@ -317,12 +378,13 @@ static int advance(struct tx *tx, struct batch *batch, const struct served *serv
     if (!plan) /* just created: the next note finds it */
         return deployment_save(tx, deployment, NULL, err);
     const struct move move = {.now = batch->now, .tenant_row = plan->tenant_row, .cause = "server"};
-    if (has_all(tx, plan, deployment->device_row, served, &is_all, err))
+    if (has_all(tx, plan, deployment, served, &is_all, err))
         return -1;
     enum deployment_state to = is_all ? DEPLOYMENT_DOWNLOADED : DEPLOYMENT_DOWNLOADING;
-    if (deployment_may_move(deployment_state_in(deployment), to))
-        return deployment_move(tx, batch->campaigns, deployment, to, &move, err);
-    return deployment_save(tx, deployment, NULL, err);
+    int failed = deployment_may_move(deployment_state_in(deployment), to)
+                     ? deployment_move(tx, batch->campaigns, deployment, to, &move, err)
+                     : deployment_save(tx, deployment, NULL, err);
+    return failed ? -1 : leases_keep(tx, batch->campaigns, plan, deployment, batch->now, err);
 }
 
 /* What comes in after a deployment was closed still counts as served. */
@@ -357,6 +419,28 @@ static int write_batch(struct tx *tx, void *arg, struct error *err)
     return 0;
 }
 
+/* A long transfer is noted only when it ends; until then the clock speaks for it. Where its lease
+ * is gone nevertheless, writing the entry takes it again. */
+static void keep_running(struct campaigns *campaigns, int64_t now)
+{
+    struct transfers *transfers = campaigns->transfers;
+    int64_t rate;
+
+    pthread_mutex_lock(&transfers->lock);
+    for (size_t i = 0; i < BUCKETS && transfers->running; i++)
+        for (struct entry *entry = transfers->buckets[i]; entry; entry = entry->next)
+            if (entry->running > 0) {
+                bool is_kept =
+                    capacity_touch(campaigns->capacity, entry->deployment_row, now, &rate);
+                bool asks = !is_kept && !entry->asked_lease;
+                transfers->dirty += asks && !entry->is_dirty;
+                entry->is_dirty |= asks;
+                entry->asked_lease = !is_kept;
+                entry->active_at = now;
+            }
+    pthread_mutex_unlock(&transfers->lock);
+}
+
 int transfers_flush(struct campaigns *campaigns, int64_t now, struct error *err)
 {
     CLEANUP(snapshot_release) struct snapshot *snapshot = snapshot_take(campaigns);
@@ -367,6 +451,9 @@ int transfers_flush(struct campaigns *campaigns, int64_t now, struct error *err)
     batch->campaigns = campaigns;
     batch->snapshot = snapshot;
     batch->now = now;
+    atomic_store(&campaigns->ticked_at, now);
+    keep_running(campaigns, now);
+    (void)capacity_expire(campaigns->capacity, now);
     for (;;) {
         take_batch(campaigns->transfers, batch);
         if (batch->count == 0)

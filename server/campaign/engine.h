@@ -4,9 +4,9 @@
 #define OTAD_CAMPAIGN_ENGINE_H
 
 #include "campaign/apply.h"
+#include "campaign/draw.h"
 #include "campaign/gate.h"
 #include "campaign/resolve.h"
-#include "campaign/wish.h"
 #include "store/wave.h"
 
 #include <pthread.h>
@@ -16,8 +16,13 @@
 
 struct snapshot {
     _Atomic int holders;
-    struct plan **plans; /* in order of priority, then newest */
+    struct plan **plans; /* in order of priority, then newest; baselines behind all others */
     size_t count;
+    struct line **lines; /* of the plans' products */
+    size_t line_count;
+    struct steering *steerings; /* of tenants with a plan or an emergency stop */
+    size_t steering_count;
+    bool has_pins, has_windows; /* any at all: otherwise nobody asks */
 };
 
 struct campaigns {
@@ -26,8 +31,12 @@ struct campaigns {
     pthread_mutex_t building; /* one refresh after the other, so that the latest stays */
     pthread_mutex_t lock;     /* guards snapshot and is_stale */
     struct snapshot *snapshot;
-    bool is_stale; /* a refresh failed: the ticker tries again */
+    bool is_stale;   /* a refresh failed: the ticker tries again */
+    bool is_touched; /* the writer's: one refresh does for all jobs of a batch */
     struct transfers *transfers;
+    struct capacity *capacity;
+    _Atomic bool has_leases;   /* those from before the start are in capacity again */
+    _Atomic int64_t ticked_at; /* the clock's last round */
     struct ticker *ticker;
     sever_transfers_fn sever; /* set before the ticker starts */
     void *sever_arg;
@@ -36,11 +45,30 @@ struct campaigns {
 struct snapshot *snapshot_take(struct campaigns *campaigns);
 void snapshot_release(struct snapshot **snapshot); /* for CLEANUP() */
 const struct plan *snapshot_find(const struct snapshot *snapshot, int64_t campaign_row);
+/* NULL when nothing is known of the tenant. */
+const struct steering *snapshot_steering(const struct snapshot *snapshot, int64_t tenant_row);
+/* An array with room for one entry more; NULL when memory is out. */
+void *snapshot_grow(void *array, size_t count, size_t size, struct error *err);
 int snapshot_refresh(struct campaigns *campaigns, struct error *err) MUST_CHECK;
 /* Compiles one campaign; for previews too. */
-int plan_make(struct tx *tx, const struct campaign *campaign, const struct wave *waves,
-              size_t wave_count, struct plan **ret, struct error *err) MUST_CHECK;
+int plan_make(struct tx *tx, const struct config *config, const struct campaign *campaign,
+              const struct wave *waves, size_t wave_count, struct plan **ret,
+              struct error *err) MUST_CHECK;
+/* The same without a line, for the snapshot: campaigns of one product share theirs. */
+int plan_compile(struct tx *tx, const struct config *config, const struct campaign *campaign,
+                 const struct wave *waves, size_t wave_count, struct plan **ret,
+                 struct error *err) MUST_CHECK;
+void plan_put_on_line(struct plan *plan, const struct line *line);
 void plan_free(struct plan **plan);
+/* Images of the plan's release, or of a floor on the way to it; borrowed. Returns how many. */
+size_t plan_images(const struct plan *plan, int64_t release_row, const struct image **ret);
+/* snapshot_line.c; free with line_free(), images_free() */
+int line_load(struct tx *tx, int64_t product_row, struct line **ret, struct error *err) MUST_CHECK;
+int images_load(struct tx *tx, int64_t release_row, struct image **ret, size_t *ret_count,
+                struct error *err) MUST_CHECK;
+/* snapshot_steering.c; freezes that were over before `now` are left out. */
+int steering_load(struct tx *tx, int64_t tenant_row, int64_t now, struct steering *ret,
+                  struct error *err) MUST_CHECK;
 
 /* -- apply_move.c: the only ways a state changes -- */
 
@@ -77,24 +105,38 @@ enum deployment_state deployment_state_in(const struct deployment *deployment);
 enum campaign_state campaign_state_in(const struct campaign *campaign);
 enum wave_state wave_state_in(const struct wave *wave);
 
+/* -- apply_overview.c -- */
+
 /* A campaign with its waves and counts. */
 struct overview {
     struct campaign campaign;
+    struct rules rules;
     struct wave *waves;
     size_t wave_count;
     struct tally whole;
-    struct tally tallies[WISH_WAVES_MAX]; /* per wave; active members as last counted */
+    struct tally tallies[RULES_WAVES_MAX]; /* per wave; active members as last counted */
+    int64_t silent;                        /* offered it and expected to be heard of */
+    enum brake strata_brake; /* of the stratum with budgets of its own that is worst off */
+    struct tally worst;      /* its outcomes, where one brakes */
+    char worst_stratum[STRATUM_SIZE];
 };
 int overview_load(struct tx *tx, int64_t campaign_row, struct overview *ret,
                   struct error *err) MUST_CHECK; /* NO_SUCH_CAMPAIGN */
 void overview_clear(struct overview *overview);
-/* The budgets over one wave and over all, less the accepted failures. */
+/* The budgets over one wave, over all and of each stratum, less the accepted failures. */
 enum brake overview_brake(const struct overview *overview, int wave);
+enum brake overview_brake_of_wave(const struct overview *overview, int wave); /* without strata */
 /* The first wave that is neither passed nor skipped; NULL when all are. */
 struct wave *overview_current(const struct overview *overview);
-struct gate wave_gate(const struct wave *wave);
 
 /* -- apply_evidence.c -- */
+
+/* What the device fell back from is not offered to it again for a while. */
+int deployment_quarantine(struct tx *tx, const struct deployment *deployment, int64_t now,
+                          struct error *err) MUST_CHECK;
+/* A floor on the way to the campaign's release, which the device has proven: what follows is the
+ * next step. */
+bool deployment_is_done_step(const struct deployment *deployment, const char *release_version);
 
 /* In state verifying: moves to confirmed when the time has come. */
 int deployment_settle(struct tx *tx, struct campaigns *campaigns, struct deployment *deployment,
@@ -116,10 +158,35 @@ int deployment_verify(struct tx *tx, struct campaigns *campaigns, struct deploym
 struct headcount {
     int64_t present; /* devices that match and were seen lately, whatever they run */
     int64_t members, active;
-    int64_t limit; /* rank limit of the wave */
+    bool is_drawn; /* a count wave got its limits now */
+    struct drawn drawn;
 };
 int headcount_take(struct tx *tx, const struct overview *overview, size_t wave, int64_t now,
                    struct headcount *ret, struct error *err) MUST_CHECK;
+void headcount_clear(struct headcount *count);
+
+/* What a plan would reach if it began now; nothing is written. */
+#define PREVIEW_SAMPLE 10
+struct preview_count {
+    int64_t matching;          /* active devices the target names */
+    int64_t devices;           /* of these: would take the release and were seen lately */
+    int64_t stale;             /* would take it, but were not */
+    int64_t excluded[REASONS]; /* would not take it, by the resolver's reason */
+    int64_t waves[RULES_WAVES_MAX];
+    int64_t bytes;
+    char sample[PREVIEW_SAMPLE][DEVICE_ID_SIZE]; /* those with the smallest ranks */
+    size_t sample_count;
+};
+/* Of these: in the campaign's channel too. What `expected` is about. */
+static inline int64_t preview_population(const struct preview_count *count)
+{
+    return count->matching - count->excluded[REASON_CHANNEL];
+}
+/* `plan` is of plan_make() without waves. */
+int preview_take(struct tx *tx, const struct plan *plan, int64_t now, struct preview_count *ret,
+                 struct error *err) MUST_CHECK;
+
+/* -- apply_question.c: the resolver's question about a device -- */
 
 /* A device as the pure files see it; borrows both. */
 struct lookup {
@@ -129,11 +196,101 @@ struct lookup {
 struct filter_subject subject_of(const struct device *device, struct lookup *lookup);
 struct past past_of(const struct deployment *deployment);
 
-/* -- apply_operator.c -- */
+/* A device's latest deployments; older campaigns are long over. */
+#define PASTS_MAX 16
+/* Large, and points into itself: it stays where it was filled. */
+struct inquiry {
+    struct question question; /* `note` is the caller's to set */
+    struct snapshot *snapshot;
+    struct campaigns *campaigns;
+    const struct device *device;
+    struct lookup lookup;
+    struct past pasts[PASTS_MAX];
+    struct deployment deployments[PASTS_MAX];
+    size_t count;
+};
+/* Loads what the resolver asks for of this device, which is borrowed; without a live campaign
+ * nothing is read. End it with inquiry_end() in either case. */
+int question_make(struct tx *tx, struct campaigns *campaigns, const struct device *device,
+                  int64_t now, struct inquiry *ret, struct error *err) MUST_CHECK;
+void inquiry_end(struct inquiry *inquiry);
+/* After its deployments have changed. */
+void inquiry_renew(struct inquiry *inquiry);
+/* Open, or closed by the device's word and still without evidence: answered before any campaign is
+ * looked at. NULL when there is none. */
+struct deployment *inquiry_current(struct inquiry *inquiry);
+/* Whether the resolver now wants something better than this deployment brings, which can still be
+ * stopped. */
+int inquiry_overtakes(const struct inquiry *inquiry, const struct deployment *current, bool *ret,
+                      struct error *err) MUST_CHECK;
+/* How the release is to be installed now; what the device's person agreed to is forced. */
+int inquiry_terms(const struct inquiry *inquiry, const struct deployment *deployment,
+                  struct resolution *ret, struct error *err) MUST_CHECK;
 
-/* A draft that is not stored: release looked up, rules copied. */
-int campaign_from_wish(struct tx *tx, int64_t tenant_row, const struct wish *wish,
-                       struct campaign *ret, struct error *err) MUST_CHECK;
+/* -- apply_leases.c: capacity asked, taken and given back -- */
+
+int leases_new(struct campaigns *campaigns, struct error *err) MUST_CHECK;
+/* Once after the start: who was fetching goes on. */
+int leases_restore(struct tx *tx, struct campaigns *campaigns, const struct snapshot *snapshot,
+                   int64_t now, struct error *err) MUST_CHECK;
+/* Of a question: suits resolve_look_fn, its argument is the inquiry. */
+enum admission leases_look(void *inquiry, const struct plan *plan, int64_t *ret_wait);
+/* On the writer. `deployment` is the row of an earlier attempt or a fresh one. */
+enum admission leases_take(const struct inquiry *inquiry, const struct plan *plan,
+                           const struct deployment *deployment, struct capacity_grant *ret);
+/* Something came of this deployment, or a transfer runs: its lease goes on, or is taken again. */
+int leases_keep(struct tx *tx, struct campaigns *campaigns, const struct plan *plan,
+                const struct deployment *deployment, int64_t now, struct error *err) MUST_CHECK;
+/* After a move: once nothing is to be fetched any more, the lease is given back. */
+int leases_follow(struct tx *tx, struct campaigns *campaigns, const struct deployment *deployment,
+                  struct error *err) MUST_CHECK;
+
+/* -- apply_plan.c: campaigns made from plans -- */
+
+/* A draft that is not stored: release, channel and device lists looked up, the plan with the lists'
+ * hashes. Clear it with campaign_clear(). */
+int campaign_from_rules(struct tx *tx, int64_t tenant_row, const struct rules *rules,
+                        struct campaign *ret, struct error *err) MUST_CHECK;
+/* Stores a draft with its waves, and the audit line. Clear it with campaign_clear(). */
+struct new_campaign {
+    int64_t tenant_row;
+    const struct rules *rules;
+    const char *name;
+    int64_t parent_row; /* 0: none */
+};
+int campaign_make(struct tx *tx, struct campaigns *campaigns, const struct new_campaign *wish,
+                  const struct actor *actor, int64_t now, struct campaign *ret,
+                  struct error *err) MUST_CHECK;
+
+int campaign_audit(struct tx *tx, const struct campaign *campaign, const struct actor *actor,
+                   const char *action, const struct move *move, struct error *err) MUST_CHECK;
+
+/* The words an operator says with a change; NULL without, BAD_FIELD when too long to be kept. */
+int operator_words(const json_t *arguments, const char *name, const char **ret,
+                   struct error *err) MUST_CHECK;
+
+/* -- apply_begin.c -- */
+
+#define QUEUED "queued behind " /* how a queued one's reason begins */
+
+/* Draft or review to scheduled; a problem when approvals are missing. */
+int campaign_schedule(struct tx *tx, struct campaigns *campaigns, struct overview *overview,
+                      const struct move *move, struct error *err) MUST_CHECK;
+
+/* From draft, review or scheduled as far as it may go now, at best to running: approvals, start_at,
+ * release, expected population, and what becomes of the channel's older campaigns. Not yet its time
+ * is no failure: it stays where it is, with the reason in state_reason. What speaks against it is a
+ * problem when an operator (move's cause) starts it; otherwise it pauses, for "guard". */
+int campaign_begin(struct tx *tx, struct campaigns *campaigns, struct overview *overview,
+                   const struct move *move, struct error *err) MUST_CHECK;
+/* One that a guard has paused before it began: an operator has seen how many there are. */
+int campaign_begin_anyway(struct tx *tx, struct campaigns *campaigns, struct overview *overview,
+                          const struct move *move, struct error *err) MUST_CHECK;
+/* Offers that nobody took up end with the halt itself, as far as one transaction may take; the
+ * ticker ends the rest. */
+int campaign_stop_offers(struct tx *tx, struct campaigns *campaigns,
+                         const struct campaign *campaign, const struct move *move,
+                         struct error *err) MUST_CHECK;
 
 /* -- apply_waves.c -- */
 
@@ -145,6 +302,10 @@ int waves_advance(struct campaigns *campaigns, int64_t campaign_row, int64_t now
 
 int transfers_new(struct transfers **ret, struct error *err) MUST_CHECK;
 void transfers_free(struct transfers **transfers);
+/* Since when nothing new came of a download that has begun and is not done: longer than `stall` is
+ * told as stalled. */
+bool deployment_is_stalled(struct campaigns *campaigns, const struct deployment *deployment,
+                           int64_t stall, int64_t now);
 /* A transfer began or was noted and the deployment is not over. */
 bool transfers_have(struct campaigns *campaigns, int64_t deployment_row);
 void transfers_forget(struct campaigns *campaigns, int64_t deployment_row);

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Recursive descent into a tree of nodes in one array; a node names its first child and its next
- * sibling, so that a chain of a thousand "or" is flat. */
-#include "campaign/filter.h"
+/* Recursive descent into the tree of filter_tree.h, and the walk that asks it about one device. */
+#include "campaign/filter_tree.h"
 
-#include "campaign/version.h"
 #include "core/text.h"
+#include "core/version.h"
 
-#include <assert.h>
 #include <ctype.h>
 #include <string.h>
 
-#define DEPTH_MAX 32
 #define VALUE_MAX 256
 
 enum token {
@@ -22,42 +19,7 @@ enum token {
     TOKEN_BRACKET_OPEN,
     TOKEN_BRACKET_CLOSE,
     TOKEN_COMMA,
-    TOKEN_EQUAL,
-    TOKEN_UNEQUAL,
-    TOKEN_LESS,
-    TOKEN_LESS_EQUAL,
-    TOKEN_MORE,
-    TOKEN_MORE_EQUAL,
-};
-
-enum node_kind { NODE_ALL, NODE_OR, NODE_AND, NODE_NOT, NODE_COMPARE, NODE_IN };
-
-enum field {
-    FIELD_ID,
-    FIELD_MODEL,
-    FIELD_HARDWARE,
-    FIELD_SITE,
-    FIELD_VERSION,
-    FIELD_STATE,
-    FIELD_TAG,
-    FIELD_ATTRIBUTE,
-};
-
-struct node {
-    enum node_kind kind;
-    enum field field;
-    enum token relation;
-    const char *attribute;
-    size_t value, value_count;   /* into values */
-    size_t first_child, sibling; /* into nodes; 0: none, as nobody has the root as a child */
-};
-
-struct filter {
-    struct node *nodes;
-    size_t node_count, root;
-    const char **values;
-    size_t value_count;
-    char *pool; /* the decoded texts */
+    TOKEN_RELATION,
 };
 
 struct parser {
@@ -65,9 +27,10 @@ struct parser {
     const char *text, *at;
     char *pool_end;
     enum token token;
-    const char *word; /* of TOKEN_WORD and TOKEN_STRING */
-    size_t position;  /* of the token, from 1 */
-    int depth;
+    const char *word;              /* of TOKEN_WORD and TOKEN_STRING */
+    enum filter_relation relation; /* of TOKEN_RELATION */
+    size_t position;               /* of the token, from 1 */
+    int depth, terms;
 };
 
 /* -- tokens -- */
@@ -75,6 +38,12 @@ struct parser {
 static int bad(const struct parser *parser, const char *what, struct error *err)
 {
     return fail(err, PROBLEM_BAD_FILTER, "position %zu: %s", parser->position, what);
+}
+
+static int too_many(const struct parser *parser, const char *what, int most, struct error *err)
+{
+    return fail(err, PROBLEM_BAD_FILTER, "position %zu: more than %d %s", parser->position, most,
+                what);
 }
 
 static bool is_word_byte(char c)
@@ -121,23 +90,25 @@ static int take_sign(struct parser *parser, struct error *err)
     static const struct {
         const char *sign;
         enum token token;
+        enum filter_relation relation;
     } signs[] = {
-        {"!=", TOKEN_UNEQUAL      },
-        {"<=", TOKEN_LESS_EQUAL   },
-        {">=", TOKEN_MORE_EQUAL   },
-        {"=",  TOKEN_EQUAL        },
-        {"<",  TOKEN_LESS         },
-        {">",  TOKEN_MORE         },
-        {"(",  TOKEN_OPEN         },
-        {")",  TOKEN_CLOSE        },
-        {"[",  TOKEN_BRACKET_OPEN },
-        {"]",  TOKEN_BRACKET_CLOSE},
-        {",",  TOKEN_COMMA        },
+        {"!=", TOKEN_RELATION,      FILTER_UNEQUAL   },
+        {"<=", TOKEN_RELATION,      FILTER_LESS_EQUAL},
+        {">=", TOKEN_RELATION,      FILTER_MORE_EQUAL},
+        {"=",  TOKEN_RELATION,      FILTER_EQUAL     },
+        {"<",  TOKEN_RELATION,      FILTER_LESS      },
+        {">",  TOKEN_RELATION,      FILTER_MORE      },
+        {"(",  TOKEN_OPEN,          FILTER_EQUAL     },
+        {")",  TOKEN_CLOSE,         FILTER_EQUAL     },
+        {"[",  TOKEN_BRACKET_OPEN,  FILTER_EQUAL     },
+        {"]",  TOKEN_BRACKET_CLOSE, FILTER_EQUAL     },
+        {",",  TOKEN_COMMA,         FILTER_EQUAL     },
     };
 
     for (size_t i = 0; i < COUNT_OF(signs); i++)
         if (text_starts_with(parser->at, signs[i].sign)) {
             parser->token = signs[i].token;
+            parser->relation = signs[i].relation;
             parser->at += strlen(signs[i].sign);
             return 0;
         }
@@ -176,11 +147,11 @@ static bool is_any_keyword(const struct parser *parser)
 
 /* -- the tree -- */
 
-static size_t new_node(struct parser *parser, enum node_kind kind)
+static size_t new_node(struct parser *parser, enum filter_kind kind)
 {
     struct filter *filter = parser->filter;
 
-    filter->nodes[filter->node_count] = (struct node){.kind = kind};
+    filter->nodes[filter->node_count] = (struct filter_node){.kind = kind};
     return filter->node_count++;
 }
 
@@ -199,13 +170,15 @@ static int parse_value(struct parser *parser, struct error *err)
 
     if ((parser->token != TOKEN_WORD && parser->token != TOKEN_STRING) || is_any_keyword(parser))
         return bad(parser, "a value is expected", err);
+    if (filter->value_count == FILTER_VALUES_MAX)
+        return too_many(parser, "values", FILTER_VALUES_MAX, err);
     filter->values[filter->value_count++] = parser->word;
     return advance(parser, err);
 }
 
-static int parse_attribute(struct parser *parser, struct node *node, struct error *err)
+static int parse_attribute(struct parser *parser, struct filter_node *node, struct error *err)
 {
-    node->field = FIELD_ATTRIBUTE;
+    node->field = FILTER_ATTRIBUTE;
     if (advance(parser, err))
         return -1;
     if (parser->token != TOKEN_BRACKET_OPEN)
@@ -220,12 +193,12 @@ static int parse_attribute(struct parser *parser, struct node *node, struct erro
     return expect(parser, TOKEN_BRACKET_CLOSE, "']' is expected", err);
 }
 
-static int parse_field(struct parser *parser, struct node *node, struct error *err)
+static int parse_field(struct parser *parser, struct filter_node *node, struct error *err)
 {
     static const char *const fields[] = {
-        [FIELD_ID] = "id",     [FIELD_MODEL] = "model",     [FIELD_HARDWARE] = "hardware",
-        [FIELD_SITE] = "site", [FIELD_VERSION] = "version", [FIELD_STATE] = "state",
-        [FIELD_TAG] = "tag",
+        [FILTER_ID] = "id",     [FILTER_MODEL] = "model",     [FILTER_HARDWARE] = "hardware",
+        [FILTER_SITE] = "site", [FILTER_VERSION] = "version", [FILTER_STATE] = "state",
+        [FILTER_TAG] = "tag",
     };
 
     if (parser->token != TOKEN_WORD)
@@ -233,13 +206,13 @@ static int parse_field(struct parser *parser, struct node *node, struct error *e
     if (strcmp(parser->word, "attribute") == 0 || strcmp(parser->word, "attr") == 0)
         return parse_attribute(parser, node, err);
     if (text_starts_with(parser->word, "attr.") && parser->word[5]) {
-        node->field = FIELD_ATTRIBUTE;
+        node->field = FILTER_ATTRIBUTE;
         node->attribute = parser->word + 5;
         return advance(parser, err);
     }
     for (size_t i = 0; i < COUNT_OF(fields); i++)
         if (strcmp(parser->word, fields[i]) == 0) {
-            node->field = (enum field)i;
+            node->field = (enum filter_field)i;
             return advance(parser, err);
         }
     return bad(parser,
@@ -248,9 +221,14 @@ static int parse_field(struct parser *parser, struct node *node, struct error *e
                err);
 }
 
-static int parse_in(struct parser *parser, struct node *node, struct error *err)
+static int by_bytes(const void *a, const void *b)
 {
-    node->kind = NODE_IN;
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int parse_in(struct parser *parser, struct filter_node *node, struct error *err)
+{
+    node->kind = FILTER_IN;
     node->value = parser->filter->value_count;
     if (advance(parser, err) || expect(parser, TOKEN_OPEN, "'(' is expected after in", err))
         return -1;
@@ -263,17 +241,18 @@ static int parse_in(struct parser *parser, struct node *node, struct error *err)
             return -1;
     }
     node->value_count = parser->filter->value_count - node->value;
+    qsort(parser->filter->values + node->value, node->value_count, sizeof(char *), by_bytes);
     return expect(parser, TOKEN_CLOSE, "',' or ')' is expected", err);
 }
 
-static int parse_operator(struct parser *parser, struct node *node, struct error *err)
+static int parse_relation(struct parser *parser, struct filter_node *node, struct error *err)
 {
-    if (parser->token < TOKEN_EQUAL)
+    if (parser->token != TOKEN_RELATION)
         return bad(parser, "one of = != < <= > >= in is expected", err);
-    bool has_order = node->field != FIELD_TAG && node->field != FIELD_STATE;
-    if (!has_order && parser->token > TOKEN_UNEQUAL)
+    bool has_order = node->field != FILTER_TAG && node->field != FILTER_STATE;
+    if (!has_order && parser->relation > FILTER_UNEQUAL)
         return bad(parser, "tags and states have no order", err);
-    node->relation = parser->token;
+    node->relation = parser->relation;
     node->value = parser->filter->value_count;
     node->value_count = 1;
     return advance(parser, err) || parse_value(parser, err) ? -1 : 0;
@@ -282,8 +261,8 @@ static int parse_operator(struct parser *parser, struct node *node, struct error
 /* "x not in (…)" becomes a NOT above the IN. */
 static int parse_comparison(struct parser *parser, size_t *ret, struct error *err)
 {
-    size_t at = new_node(parser, NODE_COMPARE);
-    struct node *node = &parser->filter->nodes[at];
+    size_t at = new_node(parser, FILTER_COMPARE);
+    struct filter_node *node = &parser->filter->nodes[at];
 
     *ret = at;
     if (parse_field(parser, node, err))
@@ -291,47 +270,60 @@ static int parse_comparison(struct parser *parser, size_t *ret, struct error *er
     if (is_keyword(parser, "in"))
         return parse_in(parser, node, err);
     if (!is_keyword(parser, "not"))
-        return parse_operator(parser, node, err);
+        return parse_relation(parser, node, err);
     if (advance(parser, err))
         return -1;
     if (!is_keyword(parser, "in"))
         return bad(parser, "'in' is expected after 'not'", err);
-    *ret = new_node(parser, NODE_NOT);
+    *ret = new_node(parser, FILTER_NOT);
     parser->filter->nodes[*ret].first_child = at;
     return parse_in(parser, node, err);
 }
 
+static int parse_leaf(struct parser *parser, size_t *ret, struct error *err)
+{
+    if (++parser->terms > FILTER_TERMS_MAX)
+        return too_many(parser, "comparisons; \"in\" takes many values as one", FILTER_TERMS_MAX,
+                        err);
+    if (!is_keyword(parser, "all"))
+        return parse_comparison(parser, ret, err);
+    *ret = new_node(parser, FILTER_ALL);
+    return advance(parser, err);
+}
+
+static int parse_term(struct parser *parser, size_t *ret, struct error *err);
+
+static int parse_not(struct parser *parser, size_t *ret, struct error *err)
+{
+    size_t child;
+
+    *ret = new_node(parser, FILTER_NOT);
+    if (advance(parser, err) || parse_term(parser, &child, err))
+        return -1;
+    parser->filter->nodes[*ret].first_child = child;
+    return 0;
+}
+
 static int parse_term(struct parser *parser, size_t *ret, struct error *err)
 {
-    if (is_keyword(parser, "not")) {
-        if (++parser->depth > DEPTH_MAX)
-            return bad(parser, "too deeply nested", err);
-        size_t at = new_node(parser, NODE_NOT), child;
-        if (advance(parser, err) || parse_term(parser, &child, err))
-            return -1;
-        parser->filter->nodes[at].first_child = child;
-        parser->depth--;
-        *ret = at;
-        return 0;
-    }
-    if (is_keyword(parser, "all")) {
-        *ret = new_node(parser, NODE_ALL);
-        return advance(parser, err);
-    }
-    if (parser->token != TOKEN_OPEN)
-        return parse_comparison(parser, ret, err);
-    if (++parser->depth > DEPTH_MAX)
+    bool is_not = is_keyword(parser, "not");
+
+    if (!is_not && parser->token != TOKEN_OPEN)
+        return parse_leaf(parser, ret, err);
+    if (++parser->depth > FILTER_DEPTH_MAX)
         return bad(parser, "too deeply nested", err);
-    if (advance(parser, err) || parse_expression(parser, ret, err))
+    if (is_not ? parse_not(parser, ret, err)
+               : advance(parser, err) || parse_expression(parser, ret, err) ||
+                     expect(parser, TOKEN_CLOSE, "'and', 'or' or ')' is expected", err))
         return -1;
     parser->depth--;
-    return expect(parser, TOKEN_CLOSE, "'and', 'or' or ')' is expected", err);
+    return 0;
 }
 
 typedef int (*parse_fn)(struct parser *parser, size_t *ret, struct error *err);
 
 /* One operand stays as it is; more become the children of a group. */
-static int parse_group(struct parser *parser, const char *keyword, enum node_kind kind,
+static int parse_group(struct parser *parser, const char *keyword, enum filter_kind kind,
                        parse_fn operand, size_t *ret, struct error *err)
 {
     size_t last;
@@ -356,12 +348,12 @@ static int parse_group(struct parser *parser, const char *keyword, enum node_kin
 
 static int parse_conjunction(struct parser *parser, size_t *ret, struct error *err)
 {
-    return parse_group(parser, "and", NODE_AND, parse_term, ret, err);
+    return parse_group(parser, "and", FILTER_AND, parse_term, ret, err);
 }
 
 static int parse_expression(struct parser *parser, size_t *ret, struct error *err)
 {
-    return parse_group(parser, "or", NODE_OR, parse_conjunction, ret, err);
+    return parse_group(parser, "or", FILTER_OR, parse_conjunction, ret, err);
 }
 
 /* Node 0 stays empty, so that 0 can mean "none". Every other node and every value takes at least
@@ -384,7 +376,7 @@ static struct filter *filter_new(size_t length)
 /* Gives back what the text turned out not to need; keeping all of it would be no harm. */
 static void shrink(struct filter *filter)
 {
-    struct node *nodes = realloc(filter->nodes, filter->node_count * sizeof *nodes);
+    struct filter_node *nodes = realloc(filter->nodes, filter->node_count * sizeof *nodes);
     const char **values = realloc(filter->values, (filter->value_count + 1) * sizeof *values);
 
     filter->nodes = nodes ? nodes : filter->nodes;
@@ -393,9 +385,12 @@ static void shrink(struct filter *filter)
 
 int filter_parse(const char *text, struct filter **ret, struct error *err)
 {
-    CLEANUP(filter_free) struct filter *filter = filter_new(strlen(text));
-    struct parser parser = {.filter = filter, .text = text, .at = text};
+    size_t length = strlen(text);
 
+    if (length > FILTER_TEXT_MAX)
+        return fail(err, PROBLEM_BAD_FILTER, "longer than %d bytes", FILTER_TEXT_MAX);
+    CLEANUP(filter_free) struct filter *filter = filter_new(length);
+    struct parser parser = {.filter = filter, .text = text, .at = text};
     if (!filter)
         return fail_internal(err, "memory for a filter");
     parser.pool_end = filter->pool;
@@ -425,102 +420,101 @@ void filter_free(struct filter **filter)
 
 /* -- asking -- */
 
-static const char *field_of(const struct filter_subject *subject, enum field field)
+static const char *field_of(const struct filter_subject *subject, enum filter_field field)
 {
     switch (field) {
-    case FIELD_ID:
+    case FILTER_ID:
         return subject->id;
-    case FIELD_MODEL:
+    case FILTER_MODEL:
         return subject->model;
-    case FIELD_HARDWARE:
+    case FILTER_HARDWARE:
         return subject->hardware;
-    case FIELD_SITE:
+    case FILTER_SITE:
         return subject->site;
-    case FIELD_VERSION:
+    case FILTER_VERSION:
         return subject->version;
     default:
         return subject->state;
     }
 }
 
-static bool compare(enum token relation, const char *have, const char *value)
+static bool compare(enum filter_relation relation, const char *have, const char *value)
 {
     switch (relation) {
-    case TOKEN_EQUAL:
+    case FILTER_EQUAL:
         return strcmp(have, value) == 0;
-    case TOKEN_UNEQUAL:
+    case FILTER_UNEQUAL:
         return strcmp(have, value) != 0;
-    case TOKEN_LESS:
+    case FILTER_LESS:
         return version_compare(have, value) < 0;
-    case TOKEN_LESS_EQUAL:
+    case FILTER_LESS_EQUAL:
         return version_compare(have, value) <= 0;
-    case TOKEN_MORE:
+    case FILTER_MORE:
         return version_compare(have, value) > 0;
     default:
         return version_compare(have, value) >= 0;
     }
 }
 
-static int has_any_tag(const struct filter *filter, const struct node *node,
+static int has_any_tag(const struct filter *filter, const struct filter_node *node,
                        const struct filter_subject *subject, bool *ret, struct error *err)
 {
     *ret = false;
     for (size_t i = 0; i < node->value_count && !*ret; i++)
         if (subject->has_tag(subject->arg, filter->values[node->value + i], ret, err))
             return -1;
-    if (node->kind == NODE_COMPARE && node->relation == TOKEN_UNEQUAL)
+    if (node->kind == FILTER_COMPARE && node->relation == FILTER_UNEQUAL)
         *ret = !*ret;
     return 0;
 }
 
-static int matches_leaf(const struct filter *filter, const struct node *node,
+static int matches_leaf(const struct filter *filter, const struct filter_node *node,
                         const struct filter_subject *subject, bool *ret, struct error *err)
 {
     char attribute[FILTER_ATTRIBUTE_SIZE];
     const char *have = attribute;
     bool is_known = true;
 
-    if (node->field == FIELD_TAG)
+    if (node->field == FILTER_TAG)
         return has_any_tag(filter, node, subject, ret, err);
-    if (node->field != FIELD_ATTRIBUTE)
+    if (node->field != FILTER_ATTRIBUTE)
         have = field_of(subject, node->field);
     else if (subject->attribute(subject->arg, node->attribute, attribute, sizeof attribute,
                                 &is_known, err))
         return -1;
     if (!is_known) {
-        *ret = node->kind == NODE_COMPARE && node->relation == TOKEN_UNEQUAL;
+        *ret = node->kind == FILTER_COMPARE && node->relation == FILTER_UNEQUAL;
         return 0;
     }
-    if (node->kind == NODE_COMPARE) {
+    if (node->kind == FILTER_COMPARE) {
         *ret = compare(node->relation, have, filter->values[node->value]);
         return 0;
     }
-    *ret = false;
-    for (size_t i = 0; i < node->value_count && !*ret; i++)
-        *ret = strcmp(have, filter->values[node->value + i]) == 0;
+    *ret = bsearch(&have, filter->values + node->value, node->value_count, sizeof(char *),
+                   by_bytes) != NULL;
     return 0;
 }
 
 static int matches(const struct filter *filter, size_t at, const struct filter_subject *subject,
                    bool *ret, struct error *err)
 {
-    const struct node *node = &filter->nodes[at];
+    const struct filter_node *node = &filter->nodes[at];
 
     switch (node->kind) {
-    case NODE_ALL:
+    case FILTER_ALL:
         *ret = true;
         return 0;
-    case NODE_NOT:
+    case FILTER_NOT:
         if (matches(filter, node->first_child, subject, ret, err))
             return -1;
         *ret = !*ret;
         return 0;
-    case NODE_AND:
-    case NODE_OR:
+    case FILTER_AND:
+    case FILTER_OR:
         for (size_t child = node->first_child; child; child = filter->nodes[child].sibling) {
             if (matches(filter, child, subject, ret, err))
                 return -1;
-            if (*ret == (node->kind == NODE_OR))
+            if (*ret == (node->kind == FILTER_OR))
                 return 0;
         }
         return 0;

@@ -59,12 +59,13 @@ struct gate_verdict gate_judge(const struct gate *gate, const struct tally *tall
         .answer = GATE_WAIT,
         .needs_confirmed = max_of(need - tally->confirmed, 0),
         .needs_resolved = max_of(ceil_share(gate->coverage, active) - resolved, 0),
+        .left = max_of(active - resolved, 0),
         .soak_left = gate->soak,
     };
 
     if (active == 0 && tally->offered == tally->uncounted)
         verdict.answer = GATE_SKIP;
-    else if (verdict.needs_confirmed && resolved >= active)
+    else if (verdict.needs_confirmed > verdict.left)
         verdict.answer = GATE_HOLD;
     else if (!verdict.needs_confirmed && !verdict.needs_resolved)
         verdict.answer = judge_covered(gate, covered_at, now, &verdict.soak_left);
@@ -106,8 +107,8 @@ const char *gate_text(const struct gate_verdict *verdict, char text[GATE_TEXT_SI
         snprintf(text, GATE_TEXT_SIZE, "has no active member");
         break;
     case GATE_HOLD:
-        snprintf(text, GATE_TEXT_SIZE, "needs %lld more confirmed, but all members are resolved",
-                 (long long)verdict->needs_confirmed);
+        snprintf(text, GATE_TEXT_SIZE, "needs %lld more confirmed, but %lld members are left",
+                 (long long)verdict->needs_confirmed, (long long)verdict->left);
         break;
     }
     return text;

@@ -44,14 +44,17 @@ enum gate_answer {
     GATE_PASS,
     GATE_APPROVE, /* all is fulfilled but the operator's word */
     GATE_SKIP,    /* it has no active member and offered nothing */
-    GATE_HOLD,    /* it can never reach min_confirmed any more */
+    GATE_HOLD,    /* it cannot reach min_confirmed any more, even if all that are left confirm */
 };
 struct gate_verdict {
     enum gate_answer answer;
     int64_t needs_confirmed, needs_resolved; /* how many more; 0: reached */
+    int64_t left;                            /* active members without an outcome */
     int64_t soak_left;                       /* seconds */
 };
-/* `covered_at` is 0 while coverage has not been reached. */
+/* In the order of the answers: skipped without an active member, held as soon as too few members
+ * are left, then what lacks, soak, approval. `covered_at` is 0 while coverage has not been reached.
+ */
 struct gate_verdict gate_judge(const struct gate *gate, const struct tally *tally,
                                int64_t covered_at, int64_t now);
 

@@ -5,144 +5,120 @@
 #include "campaign/engine.h"
 
 #include "core/log.h"
+#include "store/freeze.h"
+#include "store/pin.h"
 
 #include <string.h>
 
-static void images_free(struct plan *plan)
-{
-    for (size_t i = 0; i < plan->image_count; i++) {
-        for (size_t h = 0; h < plan->images[i].hardware_count; h++)
-            free(plan->images[i].hardware[h]);
-        free(plan->images[i].hardware);
-    }
-    free(plan->images);
-}
-
-void plan_free(struct plan **plan)
-{
-    if (!*plan)
-        return;
-    filter_free(&(*plan)->filter);
-    images_free(*plan);
-    free((*plan)->bands);
-    free(*plan);
-    *plan = NULL;
-}
-
-static int image_make(const struct target *target, struct image *image, struct error *err)
-{
-    json_auto_t *list = NULL;
-
-    image->size = target->size;
-    if (json_read(target->hardware_ids, strlen(target->hardware_ids), &list, err))
-        return -1;
-    image->hardware = calloc(json_array_size(list) + 1, sizeof *image->hardware);
-    if (!image->hardware)
-        return fail_internal(err, "memory for hardware ids");
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const char *id = json_string_value(json_array_get(list, i));
-
-        image->hardware[i] = id ? strdup(id) : NULL;
-        if (!image->hardware[i])
-            return fail_internal(err, "hardware ids of target row %lld", (long long)target->row_id);
-        image->hardware_count++;
-    }
-    return 0;
-}
-
-static int images_make(struct tx *tx, struct plan *plan, struct error *err)
-{
-    struct target *targets = NULL;
-    size_t count = 0;
-    int failed;
-
-    if (release_targets(tx, plan->release_row, &targets, &count, err))
-        return -1;
-    plan->images = calloc(count + 1, sizeof *plan->images);
-    failed = plan->images ? 0 : fail_internal(err, "memory for %zu images", count);
-    for (size_t i = 0; i < count && !failed; i++) {
-        plan->image_count = i + 1;
-        failed = image_make(&targets[i], &plan->images[i], err);
-    }
-    targets_free(&targets, count);
-    return failed;
-}
-
-static int bands_make(const struct wave *waves, size_t count, struct plan *plan, struct error *err)
-{
-    plan->bands = calloc(count + 1, sizeof *plan->bands);
-    if (!plan->bands)
-        return fail_internal(err, "memory for %zu waves", count);
-    for (size_t i = 0; i < count; i++) {
-        struct band *band = &plan->bands[i];
-        band->limit = waves[i].rank_limit;
-        band->state = wave_state_in(&waves[i]);
-        if (waves[i].is_count && band->state != WAVE_PASSED && band->state != WAVE_SKIPPED)
-            band->places = (int64_t)waves[i].amount;
-    }
-    plan->band_count = count;
-    return 0;
-}
-
-static void copy_rules(const struct campaign *campaign, struct plan *plan)
-{
-    plan->row_id = campaign->row_id;
-    plan->tenant_row = campaign->tenant_row;
-    plan->release_row = campaign->release_row;
-    plan->state = campaign_state_in(campaign);
-    plan->stops_transfers = campaign->stops_transfers;
-    plan->release_is_offered = campaign->release_is_published;
-    plan->priority = campaign->priority;
-    plan->started_at = campaign->started_at;
-    plan->rate = campaign->rate;
-    plan->attempts_max = campaign->attempts_max;
-    plan->stale_after = campaign->stale_after;
-    plan->confirm_after = campaign->confirm_after;
-    plan->verify_timeout = campaign->verify_timeout;
-    plan->offer_ttl = campaign->offer_ttl;
-    plan->security_version = campaign->security_version;
-    memcpy(plan->salt, campaign->salt, sizeof plan->salt);
-    snprintf(plan->id, sizeof plan->id, "%s", campaign->id);
-    snprintf(plan->release_id, sizeof plan->release_id, "%s", campaign->release_id);
-    snprintf(plan->version, sizeof plan->version, "%s", campaign->release_version);
-}
-
-int plan_make(struct tx *tx, const struct campaign *campaign, const struct wave *waves,
-              size_t wave_count, struct plan **ret, struct error *err)
-{
-    CLEANUP(plan_free) struct plan *plan = calloc(1, sizeof *plan);
-
-    if (!plan)
-        return fail_internal(err, "memory for a campaign");
-    copy_rules(campaign, plan);
-    if (filter_parse(campaign->target, &plan->filter, err) ||
-        bands_make(waves, wave_count, plan, err) || images_make(tx, plan, err))
-        return -1;
-    *ret = MOVE(plan);
-    return 0;
-}
-
 struct build {
     struct tx *tx;
+    const struct config *config;
     struct snapshot *snapshot;
+    int64_t now;
 };
+
+void *snapshot_grow(void *array, size_t count, size_t size, struct error *err)
+{
+    void *grown = realloc(array, (count + 1) * size);
+
+    if (!grown)
+        fail_internal(err, "memory for %zu entries", count + 1);
+    return grown;
+}
+
+static int find_line(const struct build *build, int64_t product_row, const struct line **ret,
+                     struct error *err)
+{
+    struct snapshot *snapshot = build->snapshot;
+
+    for (size_t i = 0; i < snapshot->line_count; i++)
+        if (snapshot->lines[i]->product_row == product_row) {
+            *ret = snapshot->lines[i];
+            return 0;
+        }
+    struct line **lines = snapshot_grow(snapshot->lines, snapshot->line_count, sizeof *lines, err);
+    if (!lines)
+        return -1;
+    snapshot->lines = lines;
+    if (line_load(build->tx, product_row, &lines[snapshot->line_count], err))
+        return -1;
+    *ret = lines[snapshot->line_count++];
+    return 0;
+}
 
 static int add_plan(const struct campaign *campaign, void *arg, struct error *err)
 {
     const struct build *build = arg;
     struct snapshot *snapshot = build->snapshot;
-    CLEANUP(free_memory) struct wave *waves = NULL;
+    struct plan **plans = snapshot_grow(snapshot->plans, snapshot->count, sizeof *plans, err);
+    const struct line *line;
+    struct wave *waves = NULL;
     size_t wave_count = 0;
 
-    struct plan **plans = realloc(snapshot->plans, (snapshot->count + 1) * sizeof *plans);
     if (!plans)
-        return fail_internal(err, "memory for %zu campaigns", snapshot->count + 1);
-    snapshot->plans = plans;
-    if (waves_of(build->tx, campaign->row_id, &waves, &wave_count, err) ||
-        plan_make(build->tx, campaign, waves, wave_count, &plans[snapshot->count], err))
         return -1;
-    snapshot->count++;
+    snapshot->plans = plans;
+    if (find_line(build, campaign->product_row, &line, err) ||
+        waves_of(build->tx, campaign->row_id, &waves, &wave_count, err))
+        return -1;
+    int failed = plan_compile(build->tx, build->config, campaign, waves, wave_count,
+                              &plans[snapshot->count], err);
+    waves_free(waves, wave_count);
+    if (failed)
+        return -1;
+    plan_put_on_line(plans[snapshot->count++], line);
     return 0;
+}
+
+/* Baselines are what remains when nothing else wants anything. */
+static int sort_baselines_last(struct snapshot *snapshot, struct error *err)
+{
+    struct plan **sorted = calloc(snapshot->count + 1, sizeof *sorted);
+    size_t count = 0;
+
+    if (!sorted)
+        return fail_internal(err, "memory for %zu campaigns", snapshot->count);
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < snapshot->count; i++)
+            if ((snapshot->plans[i]->rules.kind == KIND_BASELINE) == pass)
+                sorted[count++] = snapshot->plans[i];
+    free(snapshot->plans);
+    snapshot->plans = sorted;
+    return 0;
+}
+
+static int add_steering(int64_t tenant_row, void *arg, struct error *err)
+{
+    const struct build *build = arg;
+    struct snapshot *snapshot = build->snapshot;
+
+    if (snapshot_steering(snapshot, tenant_row))
+        return 0;
+    struct steering *grown =
+        snapshot_grow(snapshot->steerings, snapshot->steering_count, sizeof *grown, err);
+    if (!grown)
+        return -1;
+    snapshot->steerings = grown;
+    if (steering_load(build->tx, tenant_row, build->now, &grown[snapshot->steering_count], err))
+        return -1;
+    snapshot->steering_count++;
+    return 0;
+}
+
+/* Of every tenant with a campaign, and of those whose devices are to hear of an emergency stop. */
+static int add_steerings(struct build *build, struct error *err)
+{
+    struct snapshot *snapshot = build->snapshot;
+
+    for (size_t i = 0; i < snapshot->count; i++) {
+        const struct plan *plan = snapshot->plans[i];
+
+        snapshot->has_windows |=
+            plan->rules.download_windows.count > 0 || plan->rules.install_windows.count > 0;
+        if (add_steering(plan->tenant_row, build, err))
+            return -1;
+    }
+    return halt_each(build->tx, add_steering, build, err);
 }
 
 void snapshot_release(struct snapshot **held)
@@ -154,23 +130,46 @@ void snapshot_release(struct snapshot **held)
         return;
     for (size_t i = 0; i < snapshot->count; i++)
         plan_free(&snapshot->plans[i]);
+    for (size_t i = 0; i < snapshot->line_count; i++)
+        line_free(&snapshot->lines[i]);
+    for (size_t i = 0; i < snapshot->steering_count; i++)
+        steering_clear(&snapshot->steerings[i]);
     free(snapshot->plans);
+    free(snapshot->lines);
+    free(snapshot->steerings);
     free(snapshot);
 }
 
-static int build(struct store *store, struct snapshot **ret, struct error *err)
+static int build(struct campaigns *campaigns, struct snapshot **ret, struct error *err)
 {
     CLEANUP(snapshot_release) struct snapshot *snapshot = calloc(1, sizeof *snapshot);
     CLEANUP(tx_end) struct tx tx = {0};
+    struct build build = {&tx, campaigns->config, snapshot, campaigns->ticked_at};
+    int64_t pins;
 
     if (!snapshot)
         return fail_internal(err, "memory for the campaigns");
     snapshot->holders = 1;
-    if (tx_read(&tx, store, err) ||
-        campaign_each_live(&tx, add_plan, &(struct build){&tx, snapshot}, err))
+    if (tx_read(&tx, campaigns->store, err) || campaign_each_live(&tx, add_plan, &build, err) ||
+        sort_baselines_last(snapshot, err) || add_steerings(&build, err) ||
+        pin_count(&tx, &pins, err))
         return -1;
+    snapshot->has_pins = pins > 0;
     *ret = MOVE(snapshot);
     return 0;
+}
+
+/* What only we remember of the time before. */
+static void carry_over(const struct campaigns *campaigns, struct snapshot *fresh)
+{
+    for (size_t i = 0; i < fresh->steering_count; i++) {
+        struct steering *now = &fresh->steerings[i];
+        const struct steering *before = snapshot_steering(campaigns->snapshot, now->tenant_row);
+
+        if (before)
+            now->resumed_at =
+                before->is_halted && !now->is_halted ? campaigns->ticked_at : before->resumed_at;
+    }
 }
 
 int snapshot_refresh(struct campaigns *campaigns, struct error *err)
@@ -178,7 +177,9 @@ int snapshot_refresh(struct campaigns *campaigns, struct error *err)
     struct snapshot *fresh = NULL;
 
     pthread_mutex_lock(&campaigns->building);
-    int failed = build(campaigns->store, &fresh, err);
+    int failed = build(campaigns, &fresh, err);
+    if (fresh)
+        carry_over(campaigns, fresh);
     pthread_mutex_lock(&campaigns->lock);
     struct snapshot *old = fresh ? campaigns->snapshot : NULL;
     if (fresh)
@@ -188,6 +189,49 @@ int snapshot_refresh(struct campaigns *campaigns, struct error *err)
     pthread_mutex_unlock(&campaigns->building);
     snapshot_release(&old);
     return failed;
+}
+
+/* -- after a commit -- */
+
+struct touch {
+    struct campaigns *campaigns;
+    bool severs;
+};
+
+static void refresh_after_commit(struct store *store, void *arg)
+{
+    const struct touch *touch = arg;
+    struct campaigns *campaigns = touch->campaigns;
+    struct error err;
+
+    (void)store;
+    if (campaigns->is_touched && snapshot_refresh(campaigns, &err))
+        log_warning("campaign.stale", CAUSE(&err));
+    campaigns->is_touched = false;
+    if (touch->severs && campaigns->sever)
+        campaigns->sever(campaigns->sever_arg, 0, 0);
+}
+
+static int touch(struct tx *tx, struct campaigns *campaigns, bool severs, struct error *err)
+{
+    struct touch *kept = malloc(sizeof *kept);
+
+    if (!kept)
+        return fail_internal(err, "memory for an effect");
+    *kept = (struct touch){campaigns, severs};
+    campaigns->is_touched = true;
+    tx_after_commit(tx, refresh_after_commit, kept);
+    return 0;
+}
+
+int campaign_touch(struct tx *tx, struct campaigns *campaigns, struct error *err)
+{
+    return touch(tx, campaigns, false, err);
+}
+
+int campaigns_halt_changed(struct tx *tx, struct campaigns *campaigns, struct error *err)
+{
+    return touch(tx, campaigns, true, err);
 }
 
 struct snapshot *snapshot_take(struct campaigns *campaigns)
@@ -207,6 +251,14 @@ const struct plan *snapshot_find(const struct snapshot *snapshot, int64_t campai
     return NULL;
 }
 
+const struct steering *snapshot_steering(const struct snapshot *snapshot, int64_t tenant_row)
+{
+    for (size_t i = 0; i < snapshot->steering_count; i++)
+        if (snapshot->steerings[i].tenant_row == tenant_row)
+            return &snapshot->steerings[i];
+    return NULL;
+}
+
 int campaigns_open(struct store *store, const struct config *config, struct campaigns **ret,
                    struct error *err)
 {
@@ -218,7 +270,8 @@ int campaigns_open(struct store *store, const struct config *config, struct camp
     campaigns->config = config;
     pthread_mutex_init(&campaigns->building, NULL);
     pthread_mutex_init(&campaigns->lock, NULL);
-    if (build(store, &campaigns->snapshot, err) || transfers_new(&campaigns->transfers, err)) {
+    if (build(campaigns, &campaigns->snapshot, err) || transfers_new(&campaigns->transfers, err) ||
+        leases_new(campaigns, err)) {
         campaigns_close(&campaigns);
         return -1;
     }
@@ -233,6 +286,7 @@ void campaigns_close(struct campaigns **campaigns)
     campaigns_stop_ticker(*campaigns);
     snapshot_release(&(*campaigns)->snapshot);
     transfers_free(&(*campaigns)->transfers);
+    capacity_free(&(*campaigns)->capacity);
     pthread_mutex_destroy(&(*campaigns)->lock);
     pthread_mutex_destroy(&(*campaigns)->building);
     free(*campaigns);

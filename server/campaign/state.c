@@ -11,76 +11,94 @@ struct row {
     uint32_t followers;
 };
 
+/* clang-format off */
 static const struct row campaigns[CAMPAIGN_STATES] = {
-    [CAMPAIGN_DRAFT] = {"draft",      BIT(CAMPAIGN_REVIEW) | BIT(CAMPAIGN_CANCELLED)                                       },
+    [CAMPAIGN_DRAFT] = {"draft", BIT(CAMPAIGN_REVIEW) | BIT(CAMPAIGN_CANCELLED)},
     [CAMPAIGN_REVIEW] = {"review",
-                        BIT(CAMPAIGN_DRAFT) | BIT(CAMPAIGN_SCHEDULED) | BIT(CAMPAIGN_CANCELLED)                            },
+        BIT(CAMPAIGN_DRAFT) | BIT(CAMPAIGN_SCHEDULED) | BIT(CAMPAIGN_CANCELLED)},
     [CAMPAIGN_SCHEDULED] = {"scheduled",
-                        BIT(CAMPAIGN_RUNNING) | BIT(CAMPAIGN_PAUSED) | BIT(CAMPAIGN_CANCELLED)                             },
-    [CAMPAIGN_RUNNING] = {"running",    BIT(CAMPAIGN_PAUSED) | BIT(CAMPAIGN_FINISHING) |
-                                         BIT(CAMPAIGN_ABORTED) | BIT(CAMPAIGN_CANCELLED) |
-                                         BIT(CAMPAIGN_SUPERSEDED) | BIT(CAMPAIGN_EXPIRED)},
- /* Aborted too: devices that were at work when it paused may spend the larger budget. */
-    [CAMPAIGN_PAUSED] = {"paused",     BIT(CAMPAIGN_RUNNING) | BIT(CAMPAIGN_ABORTED) |
-                                       BIT(CAMPAIGN_CANCELLED) | BIT(CAMPAIGN_SUPERSEDED) |
-                                       BIT(CAMPAIGN_EXPIRED)                              },
-    [CAMPAIGN_FINISHING] = {"finishing",  BIT(CAMPAIGN_FINISHED) | BIT(CAMPAIGN_ABORTED)                                       },
-    [CAMPAIGN_FINISHED] = {"finished",   0                                                                                    },
-    [CAMPAIGN_ABORTED] = {"aborted",    0                                                                                    },
-    [CAMPAIGN_CANCELLED] = {"cancelled",  0                                                                                    },
-    [CAMPAIGN_SUPERSEDED] = {"superseded", 0                                                                                    },
-    [CAMPAIGN_EXPIRED] = {"expired",    0                                                                                    },
+        BIT(CAMPAIGN_RUNNING) | BIT(CAMPAIGN_PAUSED) | BIT(CAMPAIGN_CANCELLED)},
+    [CAMPAIGN_RUNNING] = {"running",
+        BIT(CAMPAIGN_PAUSED) | BIT(CAMPAIGN_FINISHING) | BIT(CAMPAIGN_ABORTED) |
+        BIT(CAMPAIGN_CANCELLED) | BIT(CAMPAIGN_SUPERSEDED) | BIT(CAMPAIGN_EXPIRED)},
+    /* Aborted too: devices that were at work when it paused may spend the larger budget. */
+    [CAMPAIGN_PAUSED] = {"paused",
+        BIT(CAMPAIGN_RUNNING) | BIT(CAMPAIGN_ABORTED) | BIT(CAMPAIGN_CANCELLED) |
+        BIT(CAMPAIGN_SUPERSEDED) | BIT(CAMPAIGN_EXPIRED)},
+    /* Late failures stop it as they would have before; what replaces it need not wait for the end
+     * of its watch, nor be followed by the older release's promotion. */
+    [CAMPAIGN_FINISHING] = {"finishing",
+        BIT(CAMPAIGN_FINISHED) | BIT(CAMPAIGN_PAUSED) | BIT(CAMPAIGN_ABORTED) |
+        BIT(CAMPAIGN_SUPERSEDED)},
+    [CAMPAIGN_FINISHED]   = {"finished", 0},
+    [CAMPAIGN_ABORTED]    = {"aborted", 0},
+    [CAMPAIGN_CANCELLED]  = {"cancelled", 0},
+    [CAMPAIGN_SUPERSEDED] = {"superseded", 0},
+    [CAMPAIGN_EXPIRED]    = {"expired", 0},
 };
 
+/* A soaking wave opens again when what it had reached is lost: confirmed devices fell back. */
 static const struct row waves[WAVE_STATES] = {
-    [WAVE_PENDING] = {"pending", BIT(WAVE_OPEN) | BIT(WAVE_SKIPPED)                    },
-    [WAVE_OPEN] = {"open",    BIT(WAVE_SOAKING) | BIT(WAVE_HELD) | BIT(WAVE_SKIPPED)},
-    [WAVE_SOAKING] = {"soaking", BIT(WAVE_PASSED) | BIT(WAVE_HELD)                     },
-    [WAVE_HELD] = {"held",    BIT(WAVE_OPEN) | BIT(WAVE_PASSED) | BIT(WAVE_SKIPPED) },
-    [WAVE_PASSED] = {"passed",  0                                                     },
-    [WAVE_SKIPPED] = {"skipped", 0                                                     },
+    [WAVE_PENDING] = {"pending", BIT(WAVE_OPEN) | BIT(WAVE_SKIPPED)},
+    [WAVE_OPEN]    = {"open", BIT(WAVE_SOAKING) | BIT(WAVE_HELD) | BIT(WAVE_SKIPPED)},
+    [WAVE_SOAKING] = {"soaking", BIT(WAVE_PASSED) | BIT(WAVE_HELD) | BIT(WAVE_OPEN)},
+    [WAVE_HELD]    = {"held", BIT(WAVE_OPEN) | BIT(WAVE_PASSED) | BIT(WAVE_SKIPPED)},
+    [WAVE_PASSED]  = {"passed", 0},
+    [WAVE_SKIPPED] = {"skipped", 0},
 };
 
+/* Before it installs, a device can still be left out. */
+#define LEFT_OUT                                                                                   \
+    (BIT(DEPLOYMENT_REJECTED) | BIT(DEPLOYMENT_SUPERSEDED) | BIT(DEPLOYMENT_CANCELLED) |           \
+     BIT(DEPLOYMENT_NOT_APPLICABLE) | BIT(DEPLOYMENT_REMOVED))
 #define ON_THE_WAY                                                                                 \
     (BIT(DEPLOYMENT_INSTALLING) | BIT(DEPLOYMENT_VERIFYING) | BIT(DEPLOYMENT_FAILED) |             \
-     BIT(DEPLOYMENT_WITHDRAWN) | BIT(DEPLOYMENT_REJECTED) | BIT(DEPLOYMENT_SUPERSEDED) |           \
-     BIT(DEPLOYMENT_CANCELLED) | BIT(DEPLOYMENT_NOT_APPLICABLE) | BIT(DEPLOYMENT_REMOVED))
+     BIT(DEPLOYMENT_REVERTED) | BIT(DEPLOYMENT_WITHDRAWN) | LEFT_OUT)
 
 /* Forward moves may leave steps out: a device is often further than the last we heard. Evidence of
- * the version outranks what was concluded without it, hence the ways back to verifying. */
+ * the version outranks what was concluded without it, hence the ways back to verifying. Whatever
+ * ended without success may be withdrawn by an operator, which makes it be offered anew. A standing
+ * campaign offers by itself where its release is missing, and any campaign when the one that stood
+ * before it is gone. */
 static const struct row deployments[DEPLOYMENT_STATES] = {
-    [DEPLOYMENT_OFFERED] = {"offered",        ON_THE_WAY | BIT(DEPLOYMENT_DOWNLOADING) |
-                                           BIT(DEPLOYMENT_DOWNLOADED) | BIT(DEPLOYMENT_WAITING) |
-                                           BIT(DEPLOYMENT_ALREADY)                                  },
-    [DEPLOYMENT_WITHDRAWN] = {"withdrawn",      BIT(DEPLOYMENT_OFFERED) | BIT(DEPLOYMENT_VERIFYING) |
-                                               BIT(DEPLOYMENT_CANCELLED) | BIT(DEPLOYMENT_REMOVED)},
-    [DEPLOYMENT_DOWNLOADING] = {"downloading",    ON_THE_WAY | BIT(DEPLOYMENT_DOWNLOADED) |
-                                                   BIT(DEPLOYMENT_WAITING) |
-                                                   BIT(DEPLOYMENT_TIMED_OUT)                    },
-    [DEPLOYMENT_DOWNLOADED] = {"downloaded",     ON_THE_WAY | BIT(DEPLOYMENT_WAITING)                                                        },
-    [DEPLOYMENT_WAITING] = {"waiting",        ON_THE_WAY                                                                                  },
-    [DEPLOYMENT_INSTALLING] = {"installing",     BIT(DEPLOYMENT_VERIFYING) | BIT(DEPLOYMENT_FAILED) |
-                                                 BIT(DEPLOYMENT_REVERTED) | BIT(DEPLOYMENT_LOST) |
-                                                 BIT(DEPLOYMENT_CANCELLED) |
-                                                 BIT(DEPLOYMENT_REMOVED)                         },
-    [DEPLOYMENT_VERIFYING] = {"verifying",      BIT(DEPLOYMENT_CONFIRMED) | BIT(DEPLOYMENT_FAILED) |
-                                               BIT(DEPLOYMENT_REVERTED) | BIT(DEPLOYMENT_LOST) |
-                                               BIT(DEPLOYMENT_REMOVED)                            },
-    [DEPLOYMENT_CONFIRMED] = {"confirmed",      BIT(DEPLOYMENT_REVERTED)                                                                    },
-    [DEPLOYMENT_FAILED] = {"failed",         BIT(DEPLOYMENT_OFFERED) | BIT(DEPLOYMENT_VERIFYING) |
-                                         BIT(DEPLOYMENT_REVERTED) | BIT(DEPLOYMENT_REMOVED)          },
-    [DEPLOYMENT_REVERTED] = {"reverted",       0                                                                                           },
-    [DEPLOYMENT_LOST] = {"lost",           BIT(DEPLOYMENT_VERIFYING) | BIT(DEPLOYMENT_CONFIRMED) |
-                                     BIT(DEPLOYMENT_FAILED) | BIT(DEPLOYMENT_REVERTED)                 },
-    [DEPLOYMENT_TIMED_OUT] = {"timed_out",      BIT(DEPLOYMENT_OFFERED) | BIT(DEPLOYMENT_VERIFYING) |
-                                               BIT(DEPLOYMENT_CONFIRMED) | BIT(DEPLOYMENT_FAILED) },
-    [DEPLOYMENT_REJECTED] = {"rejected",       0                                                                                           },
-    [DEPLOYMENT_SUPERSEDED] = {"superseded",     0                                                                                           },
-    [DEPLOYMENT_CANCELLED] = {"cancelled",      0                                                                                           },
-    [DEPLOYMENT_NOT_APPLICABLE] = {"not_applicable", 0                                                                                           },
-    [DEPLOYMENT_ALREADY] = {"already",        0                                                                                           },
-    [DEPLOYMENT_REMOVED] = {"removed",        0                                                                                           },
+    [DEPLOYMENT_OFFERED] = {"offered",
+        ON_THE_WAY | BIT(DEPLOYMENT_DOWNLOADING) | BIT(DEPLOYMENT_DOWNLOADED) |
+        BIT(DEPLOYMENT_WAITING) | BIT(DEPLOYMENT_ALREADY)},
+    [DEPLOYMENT_WITHDRAWN] = {"withdrawn",
+        BIT(DEPLOYMENT_OFFERED) | BIT(DEPLOYMENT_VERIFYING) | BIT(DEPLOYMENT_ALREADY) | LEFT_OUT},
+    [DEPLOYMENT_DOWNLOADING] = {"downloading",
+        ON_THE_WAY | BIT(DEPLOYMENT_DOWNLOADED) | BIT(DEPLOYMENT_WAITING) |
+        BIT(DEPLOYMENT_TIMED_OUT)},
+    [DEPLOYMENT_DOWNLOADED] = {"downloaded", ON_THE_WAY | BIT(DEPLOYMENT_WAITING)},
+    [DEPLOYMENT_WAITING]    = {"waiting", ON_THE_WAY},
+    /* Withdrawn when it was cut by us while it streamed into its slot. */
+    [DEPLOYMENT_INSTALLING] = {"installing",
+        BIT(DEPLOYMENT_VERIFYING) | BIT(DEPLOYMENT_FAILED) | BIT(DEPLOYMENT_REVERTED) |
+        BIT(DEPLOYMENT_LOST) | BIT(DEPLOYMENT_WITHDRAWN) | BIT(DEPLOYMENT_CANCELLED) |
+        BIT(DEPLOYMENT_NOT_APPLICABLE) | BIT(DEPLOYMENT_REMOVED)},
+    /* Withdrawn when it proved a step on the way to the campaign's release: the next is offered. */
+    [DEPLOYMENT_VERIFYING] = {"verifying",
+        BIT(DEPLOYMENT_CONFIRMED) | BIT(DEPLOYMENT_FAILED) | BIT(DEPLOYMENT_REVERTED) |
+        BIT(DEPLOYMENT_LOST) | BIT(DEPLOYMENT_WITHDRAWN) | BIT(DEPLOYMENT_REMOVED)},
+    [DEPLOYMENT_CONFIRMED] = {"confirmed", BIT(DEPLOYMENT_OFFERED) | BIT(DEPLOYMENT_REVERTED)},
+    [DEPLOYMENT_FAILED] = {"failed",
+        BIT(DEPLOYMENT_OFFERED) | BIT(DEPLOYMENT_VERIFYING) | BIT(DEPLOYMENT_REVERTED) |
+        BIT(DEPLOYMENT_WITHDRAWN) | BIT(DEPLOYMENT_REMOVED)},
+    [DEPLOYMENT_REVERTED] = {"reverted", BIT(DEPLOYMENT_OFFERED) | BIT(DEPLOYMENT_WITHDRAWN)},
+    [DEPLOYMENT_LOST] = {"lost",
+        BIT(DEPLOYMENT_VERIFYING) | BIT(DEPLOYMENT_CONFIRMED) | BIT(DEPLOYMENT_FAILED) |
+        BIT(DEPLOYMENT_REVERTED) | BIT(DEPLOYMENT_WITHDRAWN) | BIT(DEPLOYMENT_OFFERED)},
+    [DEPLOYMENT_TIMED_OUT] = {"timed_out",
+        BIT(DEPLOYMENT_OFFERED) | BIT(DEPLOYMENT_VERIFYING) | BIT(DEPLOYMENT_CONFIRMED) |
+        BIT(DEPLOYMENT_FAILED) | BIT(DEPLOYMENT_WITHDRAWN)},
+    [DEPLOYMENT_REJECTED]       = {"rejected", BIT(DEPLOYMENT_OFFERED) | BIT(DEPLOYMENT_WITHDRAWN)},
+    [DEPLOYMENT_SUPERSEDED]     = {"superseded", BIT(DEPLOYMENT_OFFERED)},
+    [DEPLOYMENT_CANCELLED]      = {"cancelled", 0},
+    [DEPLOYMENT_NOT_APPLICABLE] = {"not_applicable", BIT(DEPLOYMENT_OFFERED)},
+    [DEPLOYMENT_ALREADY]        = {"already", BIT(DEPLOYMENT_OFFERED)},
+    [DEPLOYMENT_REMOVED]        = {"removed", BIT(DEPLOYMENT_OFFERED)},
 };
+/* clang-format on */
 
 static bool find(const struct row *rows, int count, const char *name, int *ret)
 {
@@ -150,6 +168,11 @@ bool wave_may_move(enum wave_state from, enum wave_state to)
 bool deployment_may_move(enum deployment_state from, enum deployment_state to)
 {
     return deployments[from].followers & BIT(to);
+}
+
+bool campaign_makes_offers(enum campaign_state state)
+{
+    return state == CAMPAIGN_RUNNING || state == CAMPAIGN_FINISHING;
 }
 
 bool campaign_is_over(enum campaign_state state)

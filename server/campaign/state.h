@@ -67,6 +67,8 @@ bool campaign_may_move(enum campaign_state from, enum campaign_state to);
 bool wave_may_move(enum wave_state from, enum wave_state to);
 bool deployment_may_move(enum deployment_state from, enum deployment_state to);
 
+/* Late devices of passed waves get the release while it is watched, too. */
+bool campaign_makes_offers(enum campaign_state state);
 /* Nothing follows it. */
 bool campaign_is_over(enum campaign_state state);
 

@@ -3,8 +3,10 @@
  * nothing; with some, it costs a few index lookups for each, whatever the fleet's size. */
 #include "campaign/engine.h"
 
+#include "campaign/apply_pipeline.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/text.h"
 
 #include <errno.h>
 #include <string.h>
@@ -24,9 +26,9 @@ struct ticker {
 struct chore {
     struct campaigns *campaigns;
     const struct plan *plan;
-    enum deployment_state state;
+    enum deployment_state state, to;
     int64_t before, now;
-    bool stops; /* false: time is up */
+    bool stops; /* false: time is up, it moves to `to` */
     size_t moved;
 };
 
@@ -40,9 +42,7 @@ static int give_up(struct tx *tx, const struct chore *chore, struct deployment *
         return deployment_stop(tx, chore->campaigns, deployment, chore->plan->stops_transfers,
                                &move, err);
     deployment->is_open = deployment->is_cancelling = false;
-    bool is_offer = chore->state == DEPLOYMENT_OFFERED;
-    return deployment_move(tx, chore->campaigns, deployment,
-                           is_offer ? DEPLOYMENT_WITHDRAWN : DEPLOYMENT_LOST, &move, err);
+    return deployment_move(tx, chore->campaigns, deployment, chore->to, &move, err);
 }
 
 /* A begun transfer is written as such by the next flush; until then the offer is not stale. */
@@ -105,22 +105,25 @@ static int run_chore(struct chore *chore, struct error *err)
 static int watch_times(struct campaigns *campaigns, const struct plan *plan, int64_t now,
                        struct error *err)
 {
+    const struct rules *rules = &plan->rules;
     const struct {
-        enum deployment_state state;
-        int64_t after;
+        enum deployment_state state, to;
+        int64_t after; /* 0: no limit */
     } limits[] = {
-        {DEPLOYMENT_OFFERED,    plan->offer_ttl                           },
-        {DEPLOYMENT_INSTALLING, plan->verify_timeout                      },
-        {DEPLOYMENT_VERIFYING,  plan->verify_timeout + plan->confirm_after},
+        {DEPLOYMENT_OFFERED,     DEPLOYMENT_WITHDRAWN, rules->offer_ttl                            },
+        {DEPLOYMENT_DOWNLOADING, DEPLOYMENT_TIMED_OUT, rules->download_deadline                    },
+        {DEPLOYMENT_INSTALLING,  DEPLOYMENT_LOST,      rules->verify_timeout                       },
+        {DEPLOYMENT_VERIFYING,   DEPLOYMENT_LOST,      rules->verify_timeout + rules->confirm_after},
     };
 
     for (size_t i = 0; i < COUNT_OF(limits); i++) {
         struct chore chore = {.campaigns = campaigns,
                               .plan = plan,
                               .state = limits[i].state,
+                              .to = limits[i].to,
                               .before = now - limits[i].after,
                               .now = now};
-        if (run_chore(&chore, err))
+        if (limits[i].after && run_chore(&chore, err))
             return -1;
     }
     return 0;
@@ -141,16 +144,79 @@ static int sweep(struct campaigns *campaigns, const struct plan *plan, int64_t n
     return run_chore(&chore, err);
 }
 
-static int tick_plan(struct campaigns *campaigns, const struct plan *plan, int64_t now,
-                     struct error *err)
+/* -- the start of what is scheduled -- */
+
+static int begin(struct tx *tx, void *arg, struct error *err)
 {
+    const struct chore *chore = arg;
+    CLEANUP(overview_clear) struct overview overview = {0};
+    const struct move move = {
+        .now = chore->now, .tenant_row = chore->plan->tenant_row, .cause = "timer"};
+
+    if (overview_load(tx, chore->plan->row_id, &overview, err))
+        return -1;
+    if (campaign_state_in(&overview.campaign) != CAMPAIGN_SCHEDULED)
+        return 0;
+    return campaign_begin(tx, chore->campaigns, &overview, &move, err);
+}
+
+static bool is_under_way(const struct snapshot *snapshot, const char *id)
+{
+    for (size_t i = 0; i < snapshot->count; i++)
+        if (strcmp(snapshot->plans[i]->id, id) == 0)
+            return snapshot->plans[i]->state == CAMPAIGN_RUNNING ||
+                   snapshot->plans[i]->state == CAMPAIGN_PAUSED;
+    return false;
+}
+
+/* Asked on a reader, so that a campaign in a queue costs the writer nothing. Without a time of its
+ * own it waits for an operator, unless one has queued it. */
+static int is_begin_due(struct campaigns *campaigns, const struct snapshot *snapshot,
+                        const struct plan *plan, int64_t now, bool *ret, struct error *err)
+{
+    CLEANUP(tx_end) struct tx tx = {0};
+    CLEANUP(campaign_clear) struct campaign campaign = {0};
+
+    *ret = false;
+    if (plan->rules.start_at > now)
+        return 0;
+    if (tx_read(&tx, campaigns->store, err) || campaign_need(&tx, plan->row_id, &campaign, err))
+        return -1;
+    bool is_queued = text_starts_with(campaign.state_reason, QUEUED);
+    bool is_over = plan->rules.end_at && plan->rules.end_at <= now;
+    *ret = is_queued ? is_over || !is_under_way(snapshot, campaign.state_reason + strlen(QUEUED))
+                     : plan->rules.start_at != 0;
+    return 0;
+}
+
+static int begin_when_due(struct campaigns *campaigns, const struct snapshot *snapshot,
+                          const struct plan *plan, int64_t now, struct error *err)
+{
+    struct chore chore = {.campaigns = campaigns, .plan = plan, .now = now};
+    bool is_due;
+
+    if (is_begin_due(campaigns, snapshot, plan, now, &is_due, err))
+        return -1;
+    return is_due ? store_write(campaigns->store, begin, &chore, err) : 0;
+}
+
+/* -- a round -- */
+
+static int tick_plan(struct campaigns *campaigns, const struct snapshot *snapshot,
+                     const struct plan *plan, int64_t now, struct error *err)
+{
+    bool is_ended = plan->rules.end_at && plan->rules.end_at <= now;
+
+    if (plan->state == CAMPAIGN_SCHEDULED)
+        return begin_when_due(campaigns, snapshot, plan, now, err);
     if (campaign_is_over(plan->state) && sweep(campaigns, plan, now, err))
         return -1;
     if (watch_times(campaigns, plan, now, err))
         return -1;
-    if (plan->state != CAMPAIGN_RUNNING && plan->state != CAMPAIGN_FINISHING)
-        return 0;
-    return waves_advance(campaigns, plan->row_id, now, err);
+    if (plan->state == CAMPAIGN_RUNNING || plan->state == CAMPAIGN_FINISHING ||
+        (plan->state == CAMPAIGN_PAUSED && is_ended))
+        return waves_advance(campaigns, plan->row_id, now, err);
+    return 0;
 }
 
 static int refresh_when_stale(struct campaigns *campaigns, struct error *err)
@@ -164,13 +230,14 @@ static int refresh_when_stale(struct campaigns *campaigns, struct error *err)
 /* One campaign's failure does not keep the others from moving on. */
 int campaigns_tick(struct campaigns *campaigns, int64_t now, struct error *err)
 {
-    int failed = transfers_flush(campaigns, now, err) || refresh_when_stale(campaigns, err);
+    int failed = transfers_flush(campaigns, now, err) || refresh_when_stale(campaigns, err) ||
+                 pipeline_tick(campaigns, now, err);
     CLEANUP(snapshot_release) struct snapshot *snapshot = snapshot_take(campaigns);
 
     for (size_t i = 0; i < snapshot->count; i++) {
         struct error error;
 
-        if (tick_plan(campaigns, snapshot->plans[i], now, &error) == 0)
+        if (tick_plan(campaigns, snapshot, snapshot->plans[i], now, &error) == 0)
             continue;
         log_warning("campaign.tick_failed", TEXT("campaign", snapshot->plans[i]->id),
                     CAUSE(&error));

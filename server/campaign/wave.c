@@ -1,14 +1,74 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "campaign/wave.h"
 
-#include <assert.h>
+#include <string.h>
 
-int wave_of(const struct band *bands, size_t count, int64_t rank)
+static int by_stratum(const void *key, const void *element)
 {
-    for (size_t i = 0; i < count; i++)
-        if (rank <= bands[i].limit)
-            return (int)i;
-    return -1;
+    const struct stratum_limit *limit = element;
+
+    return strcmp(key, limit->stratum);
+}
+
+/* A stratum that had no active device at the opening has no place in the wave. */
+static int64_t limit_for(const struct band *band, const struct filter_subject *facts)
+{
+    char stratum[STRATUM_SIZE];
+
+    if (!band->strata || band->limit_count == 0)
+        return band->limit;
+    stratum_of(band->strata, facts->model, facts->version, facts->site, stratum);
+    const struct stratum_limit *found =
+        bsearch(stratum, band->limits, band->limit_count, sizeof *band->limits, by_stratum);
+    return found ? found->limit : -1;
+}
+
+static int covers(const struct band *band, const struct filter_subject *facts, int64_t rank,
+                  bool *ret, struct error *err)
+{
+    *ret = false;
+    switch (band->kind) {
+    case WAVE_TAG:
+        return facts->has_tag ? facts->has_tag(facts->arg, band->text, ret, err) : 0;
+    case WAVE_LIST:
+        return facts->in_list ? facts->in_list(facts->arg, band->text, ret, err) : 0;
+    case WAVE_FILTER:
+        return filter_matches(band->filter, facts, ret, err);
+    default:
+        *ret = rank <= limit_for(band, facts);
+        return 0;
+    }
+}
+
+/* The upper rank moves linearly from where the bands before end to the band's own limit. Who is
+ * late to a wave that has passed waits no longer. */
+static bool has_turn(const struct band *band, int64_t rank, int64_t now)
+{
+    int64_t elapsed = now - band->opened_at;
+
+    if (band->ramp == 0 || band->state == WAVE_PASSED || elapsed >= band->ramp)
+        return true;
+    if (elapsed < 0 || !band->opened_at)
+        return false;
+    double width = (double)band->limit - (double)band->below;
+    return (double)rank - (double)band->below <= width * ((double)elapsed / (double)band->ramp);
+}
+
+int wave_place(const struct band *bands, size_t count, const struct filter_subject *facts,
+               int64_t rank, int64_t now, struct place *ret, struct error *err)
+{
+    *ret = (struct place){.wave = -1};
+    for (size_t i = 0; i < count; i++) {
+        bool is_member;
+
+        if (covers(&bands[i], facts, rank, &is_member, err))
+            return -1;
+        if (!is_member)
+            continue;
+        *ret = (struct place){(int)i, has_turn(&bands[i], rank, now)};
+        return 0;
+    }
+    return 0;
 }
 
 bool wave_is_full(const struct band *band)
@@ -19,65 +79,4 @@ bool wave_is_full(const struct band *band)
 bool wave_offers(enum wave_state state)
 {
     return state != WAVE_PENDING;
-}
-
-int smallest_init(struct smallest *smallest, size_t room, struct error *err)
-{
-    assert(room > 0);
-    *smallest = (struct smallest){.ranks = calloc(room, sizeof(int64_t)), .room = room};
-    return smallest->ranks ? 0 : fail_internal(err, "memory for %zu ranks", room);
-}
-
-static void swap(int64_t *a, int64_t *b)
-{
-    int64_t kept = *a;
-
-    *a = *b;
-    *b = kept;
-}
-
-static void sink(int64_t *ranks, size_t count, size_t at)
-{
-    for (;;) {
-        size_t child = 2 * at + 1;
-
-        if (child >= count)
-            return;
-        if (child + 1 < count && ranks[child + 1] > ranks[child])
-            child++;
-        if (ranks[at] >= ranks[child])
-            return;
-        swap(&ranks[at], &ranks[child]);
-        at = child;
-    }
-}
-
-void smallest_add(struct smallest *smallest, int64_t rank)
-{
-    int64_t *ranks = smallest->ranks;
-
-    if (smallest->count == smallest->room) {
-        if (rank >= ranks[0])
-            return;
-        ranks[0] = rank;
-        sink(ranks, smallest->count, 0);
-        return;
-    }
-    size_t at = smallest->count++;
-    ranks[at] = rank;
-    while (at > 0 && ranks[(at - 1) / 2] < ranks[at]) {
-        swap(&ranks[at], &ranks[(at - 1) / 2]);
-        at = (at - 1) / 2;
-    }
-}
-
-int64_t smallest_limit(const struct smallest *smallest)
-{
-    return smallest->count ? smallest->ranks[0] : -1;
-}
-
-void smallest_clear(struct smallest *smallest)
-{
-    free(smallest->ranks);
-    *smallest = (struct smallest){0};
 }

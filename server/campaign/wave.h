@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which wave a rank belongs to, and where a wave of N devices ends. */
+/* Which wave a device belongs to and whether its turn has come: decided from its facts and its rank
+ * alone, so that no membership is ever stored. */
 #ifndef OTAD_CAMPAIGN_WAVE_H
 #define OTAD_CAMPAIGN_WAVE_H
 
+#include "campaign/filter.h"
+#include "campaign/rules.h"
 #include "campaign/state.h"
 
 #include <stdatomic.h>
@@ -10,9 +13,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The highest rank of one stratum in a count wave. */
+struct stratum_limit {
+    char *stratum;
+    int64_t limit;
+};
+
+/* A wave, compiled; texts are borrowed from the rules. */
 struct band {
-    int64_t limit; /* the highest rank in it; -1: not known before it opens (a count) */
+    enum wave_kind kind;
     enum wave_state state;
+    const char *text;      /* the tag or the list's id */
+    struct filter *filter; /* of a filter wave */
+    int64_t limit;         /* the highest rank in it; -1: not known before it opens (a count) */
+    int64_t below;         /* where the bands before it end; -1: nowhere */
+    unsigned strata;       /* of a count wave drawn in strata: the limits are these */
+    struct stratum_limit *limits; /* in order of stratum */
+    size_t limit_count;
+    int64_t ramp, opened_at;
     /* A wave of N devices: N, while it has not passed; 0: no such bound. The limit was drawn among
      * the devices active at its opening; when more come back, they must not make it larger. */
     int64_t places;
@@ -20,23 +38,28 @@ struct band {
 };
 bool wave_is_full(const struct band *band);
 
-/* Bands are cumulative: the first whose limit covers the rank is the device's wave; -1 when none
- * does. */
-int wave_of(const struct band *bands, size_t count, int64_t rank);
+struct place {
+    int wave;      /* -1: in none (yet) */
+    bool has_turn; /* false: the ramp of its wave has not come to it */
+};
+/* The first wave that matches: explicit waves stand first, the others are cumulative bands of
+ * ranks. Fails only when a lookup does. */
+int wave_place(const struct band *bands, size_t count, const struct filter_subject *facts,
+               int64_t rank, int64_t now, struct place *ret, struct error *err) MUST_CHECK;
 
 /* Members get offers from the moment their wave opens, also when it has passed: late ones follow.
  */
 bool wave_offers(enum wave_state state);
 
-/* The N smallest of all ranks shown to it, in memory of N. */
-struct smallest {
-    int64_t *ranks; /* a heap, the largest on top */
-    size_t count, room;
-};
-int smallest_init(struct smallest *smallest, size_t room, struct error *err) MUST_CHECK;
-void smallest_add(struct smallest *smallest, int64_t rank);
-/* The largest of them: the limit of a count wave; -1 when there was none. */
-int64_t smallest_limit(const struct smallest *smallest);
-void smallest_clear(struct smallest *smallest);
+/* snapshot_bands.c: the waves of a plan with how far they have come; `waves` NULL: none of them has
+ * begun, and there are as many as the rules have. The rules must live as long. */
+struct wave;
+int bands_make(const struct rules *rules, const struct wave *waves, size_t count, struct band **ret,
+               struct error *err) MUST_CHECK;
+void bands_free(struct band *bands, size_t count); /* NULL is harmless */
+/* As a wave's strata_limits: JSON, yours. */
+int stratum_limits_text(const struct stratum_limit *limits, size_t count, char **ret,
+                        struct error *err) MUST_CHECK;
+void stratum_limits_free(struct stratum_limit *limits, size_t count);
 
 #endif

@@ -231,6 +231,27 @@ bool number_from_text(const char *string, int64_t *ret)
     return true;
 }
 
+int seconds_from_text(const char *string, int64_t most, int64_t *ret)
+{
+    static const char units[] = "smhd";
+    static const int64_t seconds[] = {1, 60, 3600, 86400};
+    size_t length = strlen(string);
+    char digits[24];
+    int64_t number;
+
+    if (length < 1 || length >= sizeof digits)
+        return -1;
+    memcpy(digits, string, length + 1);
+    const char *unit = strchr(units, digits[length - 1]);
+    if (unit)
+        digits[length - 1] = '\0';
+    if (!number_from_text(digits, &number) ||
+        __builtin_mul_overflow(number, unit ? seconds[unit - units] : 1, &number) || number > most)
+        return -1;
+    *ret = number;
+    return 0;
+}
+
 bool identifier_ok(enum identifier kind, const char *string)
 {
     static const struct {

@@ -44,6 +44,9 @@ bool base64_to_bytes(const char *base64, void *ret, size_t room, size_t *ret_cou
 
 /* Decimal digits only, no sign, no blanks, no overflow past INT64_MAX. */
 bool number_from_text(const char *string, int64_t *ret);
+/* A time span: "90" and "90s", "10m", "4h", "7d". -1, and `ret` untouched, when it is written
+ * otherwise or longer than `most` seconds. */
+int seconds_from_text(const char *string, int64_t most, int64_t *ret) MUST_CHECK;
 
 /* One row of the identifiers' table: first character, other characters, longest length. */
 enum identifier {

@@ -52,7 +52,9 @@ void request_fail(struct request *req, const struct error *err)
 
 static int run_handler(struct request *req, struct error *err)
 {
-    int result = req->route->handle(req, &req->reply, err);
+    const struct http_hooks *hooks = &request_server(req)->hooks;
+    int result = hooks->perform ? hooks->perform(hooks->app, req->route, req, &req->reply, err)
+                                : req->route->handle(req, &req->reply, err);
 
     assert(result != HANDLE_OK || req->reply.body != REPLY_UNSET);
     assert(result != HANDLE_AS_WRITE || req->reply.body == REPLY_UNSET);
@@ -70,22 +72,30 @@ static void settle(struct request *req, int result, struct error *err)
         request_fail(req, err);
 }
 
-/* True when it stayed here, answered with a failure. */
-static bool go_to_writer(struct request *req, bool is_identify)
+/* It is away already, and comes back when the writer is done with it. */
+static void submit(struct request *req, bool is_identify)
 {
     const struct http_hooks *hooks = &request_server(req)->hooks;
     struct error err = {0};
 
     req->job.is_identify = is_identify;
-    if (!hooks->submit || !go_to_work(req)) {
-        fail(&err, PROBLEM_UNAVAILABLE, "%s", "");
-        request_fail(req, &err);
-        return true;
-    }
     if (hooks->submit(hooks->app, &req->job, &err)) {
         request_fail(req, &err);
         request_come_back(req);
     }
+}
+
+/* True when it stayed here, answered with a failure. */
+static bool go_to_writer(struct request *req, bool is_identify)
+{
+    struct error err = {0};
+
+    if (!request_server(req)->hooks.submit || !go_to_work(req)) {
+        fail(&err, PROBLEM_UNAVAILABLE, "%s", "");
+        request_fail(req, &err);
+        return true;
+    }
+    submit(req, is_identify);
     return false;
 }
 
@@ -105,8 +115,13 @@ static void work_run(struct work *work)
     struct error err = {0};
 
     log_set_request(req->id);
-    settle(req, run_handler(req, &err), &err);
+    int result = run_handler(req, &err);
     log_set_request(NULL);
+    if (result == HANDLE_AS_WRITE && request_server(req)->hooks.submit) {
+        submit(req, false);
+        return;
+    }
+    settle(req, result, &err);
     request_come_back(req);
 }
 

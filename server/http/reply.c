@@ -101,6 +101,16 @@ int reply_static(struct reply *reply, int status, const char *type, const void *
     return HANDLE_OK;
 }
 
+void reply_written(const struct reply *reply, int *ret_status, const void **ret_bytes,
+                   size_t *ret_length)
+{
+    bool is_empty = reply->body == REPLY_EMPTY;
+
+    *ret_status = reply->status;
+    *ret_bytes = reply->body == REPLY_OWNED ? reply->owned : is_empty ? "" : NULL;
+    *ret_length = reply->body == REPLY_OWNED ? reply->length : 0;
+}
+
 void reply_header(struct reply *reply, const char *name, const char *value)
 {
     for (const char *at = value; *at; at++)

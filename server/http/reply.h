@@ -24,6 +24,9 @@ int reply_bytes(struct reply *reply, int status, const char *type, const void *b
 /* For constant data that lives as long as the program. */
 int reply_static(struct reply *reply, int status, const char *type, const void *bytes,
                  size_t length);
+/* What was answered so far; NULL bytes when that is not one block of memory. Borrowed. */
+void reply_written(const struct reply *reply, int *ret_status, const void **ret_bytes,
+                   size_t *ret_length);
 /* Adds a header; the value is refused (assert) when it holds control characters. */
 void reply_header(struct reply *reply, const char *name, const char *value);
 

@@ -11,7 +11,7 @@
 enum handled { HANDLE_FAILED = -1, HANDLE_OK = 0, HANDLE_AS_WRITE = 1 };
 
 /* HANDLE_FAILED with err filled: a problem document (or what write_error makes) is sent.
- * HANDLE_AS_WRITE (READ rows only): the same handler runs again on the writer, where
+ * HANDLE_AS_WRITE (READ and WORK rows): the same handler runs again on the writer, where
  * request_on_writer() is true; the reply must still be untouched. */
 typedef int (*handler_fn)(struct request *req, struct reply *reply, struct error *err);
 
@@ -52,6 +52,10 @@ struct http_hooks {
      */
     int (*authorise)(void *app, const struct identity *identity, const struct route *route,
                      struct error *err);
+    /* Calls the row's handler, or answers in its place; NULL: the handler is called. On the thread
+     * and as often as the handler would be. */
+    int (*perform)(void *app, const struct route *route, struct request *req, struct reply *reply,
+                   struct error *err);
     /* The store's generation: while it is unchanged a connection keeps its certificate's verdict.
      */
     uint64_t (*generation)(void *app);

@@ -7,8 +7,8 @@
 
 void campaign_clear(struct campaign *campaign)
 {
-    free(campaign->target);
-    campaign->target = NULL;
+    free(campaign->plan);
+    campaign->plan = NULL;
 }
 
 static void copy(char *to, size_t room, const char *from)
@@ -16,59 +16,56 @@ static void copy(char *to, size_t room, const char *from)
     snprintf(to, room, "%s", from);
 }
 
-static void read_rules(struct query *q, struct campaign *ret)
+static void read_course(struct query *q, struct campaign *ret)
 {
-    ret->pause_share = query_real(q, 10);
-    ret->pause_failures = query_number(q, 11);
-    ret->pause_sample = query_number(q, 12);
-    ret->abort_share = query_real(q, 13);
-    ret->abort_failures = query_number(q, 14);
-    ret->abort_sample = query_number(q, 15);
+    copy(ret->kind, sizeof ret->kind, query_text(q, 11));
+    ret->parent_row = query_number(q, 12);
+    ret->covered_at = query_number(q, 13);
+    ret->progress_at = query_number(q, 14);
+    copy(ret->paused_for, sizeof ret->paused_for, query_text(q, 15));
     ret->accepted_failures = query_number(q, 16);
-    ret->attempts_max = query_number(q, 17);
-    ret->stale_after = query_number(q, 18);
-    ret->confirm_after = query_number(q, 19);
-    ret->verify_timeout = query_number(q, 20);
-    ret->offer_ttl = query_number(q, 21);
-    ret->rate = query_number(q, 22);
-    ret->stops_transfers = query_number(q, 23);
+    ret->stops_transfers = query_number(q, 17);
 }
 
 static void read_origin(struct query *q, struct campaign *ret)
 {
-    ret->change = query_number(q, 24);
-    copy(ret->created_by, sizeof ret->created_by, query_text(q, 25));
-    ret->created_at = query_number(q, 26);
-    ret->started_at = query_number(q, 27);
-    ret->state_at = query_number(q, 28);
-    ret->bytes_served = query_number(q, 29);
-    copy(ret->release_id, sizeof ret->release_id, query_text(q, 30));
-    copy(ret->release_version, sizeof ret->release_version, query_text(q, 31));
+    ret->change = query_number(q, 18);
+    copy(ret->created_by, sizeof ret->created_by, query_text(q, 19));
+    ret->created_at = query_number(q, 20);
+    ret->started_at = query_number(q, 21);
+    ret->state_at = query_number(q, 22);
+    ret->bytes_served = query_number(q, 23);
+    copy(ret->release_id, sizeof ret->release_id, query_text(q, 24));
+    copy(ret->release_version, sizeof ret->release_version, query_text(q, 25));
     ret->release_is_published =
-        strcmp(query_text(q, 32), release_state_name(RELEASE_PUBLISHED)) == 0;
-    ret->security_version = query_number(q, 33);
+        strcmp(query_text(q, 26), release_state_name(RELEASE_PUBLISHED)) == 0;
+    ret->security_version = query_number(q, 27);
+    ret->product_row = query_number(q, 28);
+    ret->channel_row = query_number(q, 29);
 }
 
 static int read_row(struct query *q, struct campaign *ret, struct error *err)
 {
-    size_t length;
+    size_t length, hash_length;
     const void *salt = query_blob(q, 6, &length);
+    const void *hash = query_blob(q, 10, &hash_length);
 
     *ret = (struct campaign){
         .row_id = query_number(q, 0),
         .tenant_row = query_number(q, 1),
         .release_row = query_number(q, 4),
-        .target = strdup(query_text(q, 5)),
+        .plan = strdup(query_text(q, 5)),
         .priority = query_number(q, 7),
     };
-    if (!ret->target || length != sizeof ret->salt)
+    if (!ret->plan || length != sizeof ret->salt || hash_length != sizeof ret->plan_hash)
         return fail_internal(err, "campaign row %lld", (long long)ret->row_id);
     memcpy(ret->salt, salt, sizeof ret->salt);
+    memcpy(ret->plan_hash, hash, sizeof ret->plan_hash);
     copy(ret->id, sizeof ret->id, query_text(q, 2));
     copy(ret->name, sizeof ret->name, query_text(q, 3));
     copy(ret->state, sizeof ret->state, query_text(q, 8));
     copy(ret->state_reason, sizeof ret->state_reason, query_text(q, 9));
-    read_rules(q, ret);
+    read_course(q, ret);
     read_origin(q, ret);
     return 0;
 }
@@ -85,7 +82,7 @@ enum step campaign_by_row(struct tx *tx, int64_t row_id, struct campaign *ret, s
     if (read_row(&q, &found, err))
         return STEP_FAILED;
     *ret = found;
-    found.target = NULL;
+    found.plan = NULL;
     return STEP_ROW;
 }
 
@@ -102,30 +99,36 @@ enum step campaign_row_by_id(struct tx *tx, int64_t tenant_row, const char *id, 
     return step;
 }
 
+/* 0 stands for nothing: NULL. */
+static void bind_row(struct query *q, const char *name, int64_t number)
+{
+    if (number)
+        query_bind_number(q, name, number);
+    else
+        query_bind_null(q, name);
+}
+
+static void bind_plan(struct query *q, const struct campaign *campaign)
+{
+    query_bind_text(q, ":name", campaign->name);
+    query_bind_number(q, ":release", campaign->release_row);
+    bind_row(q, ":channel", campaign->channel_row);
+    query_bind_text(q, ":kind", campaign->kind);
+    query_bind_text(q, ":plan", campaign->plan);
+    query_bind_blob(q, ":plan_hash", campaign->plan_hash, sizeof campaign->plan_hash);
+    query_bind_number(q, ":priority", campaign->priority);
+}
+
 int campaign_insert(struct tx *tx, struct campaign *campaign, struct error *err)
 {
     CLEANUP(query_finish) struct query q = query_start(tx, campaign_insert_sql);
 
     query_bind_number(&q, ":tenant", campaign->tenant_row);
     query_bind_text(&q, ":id", campaign->id);
-    query_bind_text(&q, ":name", campaign->name);
-    query_bind_number(&q, ":release", campaign->release_row);
-    query_bind_text(&q, ":target", campaign->target);
+    bind_plan(&q, campaign);
+    bind_row(&q, ":parent", campaign->parent_row);
     query_bind_blob(&q, ":salt", campaign->salt, sizeof campaign->salt);
-    query_bind_number(&q, ":priority", campaign->priority);
     query_bind_text(&q, ":state", campaign->state);
-    query_bind_real(&q, ":pause_share", campaign->pause_share);
-    query_bind_number(&q, ":pause_failures", campaign->pause_failures);
-    query_bind_number(&q, ":pause_sample", campaign->pause_sample);
-    query_bind_real(&q, ":abort_share", campaign->abort_share);
-    query_bind_number(&q, ":abort_failures", campaign->abort_failures);
-    query_bind_number(&q, ":abort_sample", campaign->abort_sample);
-    query_bind_number(&q, ":attempts_max", campaign->attempts_max);
-    query_bind_number(&q, ":stale_after", campaign->stale_after);
-    query_bind_number(&q, ":confirm_after", campaign->confirm_after);
-    query_bind_number(&q, ":verify_timeout", campaign->verify_timeout);
-    query_bind_number(&q, ":offer_ttl", campaign->offer_ttl);
-    query_bind_number(&q, ":rate", campaign->rate);
     query_bind_text(&q, ":created_by", campaign->created_by);
     query_bind_number(&q, ":now", campaign->created_at);
     if (query_run(&q, err))
@@ -144,13 +147,34 @@ int campaign_save(struct tx *tx, struct campaign *campaign, struct error *err)
     query_bind_text(&q, ":state", campaign->state);
     query_bind_text(&q, ":state_reason", campaign->state_reason);
     query_bind_number(&q, ":state_at", campaign->state_at);
-    if (campaign->started_at)
-        query_bind_number(&q, ":started_at", campaign->started_at);
-    else
-        query_bind_null(&q, ":started_at");
+    bind_row(&q, ":started_at", campaign->started_at);
+    bind_row(&q, ":covered_at", campaign->covered_at);
+    bind_row(&q, ":progress_at", campaign->progress_at);
+    query_bind_text(&q, ":paused_for", campaign->paused_for);
     query_bind_number(&q, ":accepted_failures", campaign->accepted_failures);
     query_bind_number(&q, ":stops_transfers", campaign->stops_transfers);
     query_bind_number(&q, ":change", ++campaign->change);
+    return query_run(&q, err);
+}
+
+int campaign_save_plan(struct tx *tx, const struct campaign *campaign, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, campaign_save_plan_sql);
+
+    query_bind_number(&q, ":campaign", campaign->row_id);
+    bind_plan(&q, campaign);
+    return query_run(&q, err);
+}
+
+int campaign_note_progress(struct tx *tx, int64_t campaign_row, int64_t now, bool is_first,
+                           struct error *err)
+{
+    CLEANUP(query_finish)
+    struct query q =
+        query_start(tx, is_first ? campaign_progress_first_sql : campaign_progress_sql);
+
+    query_bind_number(&q, ":campaign", campaign_row);
+    query_bind_number(&q, ":now", now);
     return query_run(&q, err);
 }
 
@@ -195,6 +219,8 @@ int campaign_list(struct tx *tx, const struct campaign_page *page, campaign_fn e
     query_bind_number(&q, ":tenant", page->tenant_row);
     query_bind_number(&q, ":before", page->before ? page->before : INT64_MAX);
     query_bind_number(&q, ":limit", page->limit);
+    query_bind_number(&q, ":channel", page->channel_row);
+    query_bind_number(&q, ":release", page->release_row);
     if (page->state)
         query_bind_text(&q, ":state", page->state);
     return tell_each(&q, each, arg, err);

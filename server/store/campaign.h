@@ -13,23 +13,24 @@
 struct campaign {
     int64_t row_id, tenant_row;
     char id[CAMPAIGN_ID_SIZE], name[CAMPAIGN_NAME_SIZE];
-    int64_t release_row;
-    char *target; /* the filter's text; owned by the struct */
+    int64_t release_row, channel_row, parent_row; /* channel, parent: 0 for none */
+    char kind[STATE_SIZE];
+    char *plan; /* canonical JSON (campaign/rules.h); owned by the struct */
+    uint8_t plan_hash[32];
     uint8_t salt[16];
     int64_t priority;
     char state[STATE_SIZE], state_reason[STATE_REASON_SIZE];
-    double pause_share, abort_share;
-    int64_t pause_failures, pause_sample, abort_failures, abort_sample;
-    int64_t accepted_failures, attempts_max;
-    int64_t stale_after, confirm_after, verify_timeout, offer_ttl, rate;
+    char paused_for[STATE_SIZE]; /* "" when it is not paused */
+    int64_t accepted_failures;
     bool stops_transfers;
-    int64_t change, created_at, started_at, state_at; /* started_at 0: not yet */
+    int64_t change, created_at, state_at;
+    int64_t started_at, covered_at, progress_at; /* 0: not yet */
     int64_t bytes_served;
     char created_by[65];
     /* Of its release. */
     char release_id[RELEASE_ID_SIZE], release_version[65];
     bool release_is_published;
-    int64_t security_version;
+    int64_t security_version, product_row;
 };
 void campaign_clear(struct campaign *campaign);
 
@@ -41,19 +42,28 @@ enum step campaign_row_by_id(struct tx *tx, int64_t tenant_row, const char *id, 
 int campaign_insert(struct tx *tx, struct campaign *campaign, struct error *err) MUST_CHECK;
 /* State, reason, accepted failures, start and stopping; moves `change`. */
 int campaign_save(struct tx *tx, struct campaign *campaign, struct error *err) MUST_CHECK;
+/* Name, release, channel, kind, plan and its hash, priority; call campaign_save() as well. */
+int campaign_save_plan(struct tx *tx, const struct campaign *campaign,
+                       struct error *err) MUST_CHECK;
+/* For the dead-man rule; does not move `change`. `is_first`: only where nothing was noted before.
+ */
+int campaign_note_progress(struct tx *tx, int64_t campaign_row, int64_t now, bool is_first,
+                           struct error *err) MUST_CHECK;
 /* Does not move `change`. */
 int campaign_add_bytes(struct tx *tx, int64_t campaign_row, int64_t more,
                        struct error *err) MUST_CHECK;
 
 /* Borrowed for the call; a value above zero ends the list, below zero is a failure. */
 typedef int (*campaign_fn)(const struct campaign *campaign, void *arg, struct error *err);
-/* Those that concern devices now: running, paused, finishing, or over with devices still at work.
+/* Those that concern devices now or soon: scheduled, running, paused, finishing, or over with
+ * devices still at work.
  * In order of priority, then newest. */
 int campaign_each_live(struct tx *tx, campaign_fn each, void *arg, struct error *err) MUST_CHECK;
-/* Newest first, below `before` (0: from the newest); `state` NULL means any. */
+/* Newest first, below `before` (0: from the newest); `state` NULL and rows 0 mean any. */
 struct campaign_page {
     int64_t tenant_row, before, limit;
     const char *state;
+    int64_t channel_row, release_row;
 };
 int campaign_list(struct tx *tx, const struct campaign_page *page, campaign_fn each, void *arg,
                   struct error *err) MUST_CHECK;

@@ -3,6 +3,8 @@
  */
 #include "store/engine.h"
 
+#include "core/version.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -125,6 +127,14 @@ int connection_statement(struct connection *connection, const char *sql, struct 
     return SQLITE_OK;
 }
 
+int connection_prepare(struct connection *connection, const char *sql, struct statement **ret)
+{
+    int code = prepare(connection, sql, false, ret);
+
+    connection->busy_count += code == SQLITE_OK;
+    return code;
+}
+
 void statement_release(struct statement *statement)
 {
     statement->connection->busy_count--;
@@ -174,6 +184,32 @@ static int set_pragmas(struct connection *connection)
     return sqlite3_exec(connection->db, sql, NULL, NULL, NULL);
 }
 
+/* version_order(a, b): -1, 0 or 1. */
+static void version_order(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    const char *a = (const char *)sqlite3_value_text(values[0]);
+    const char *b = (const char *)sqlite3_value_text(values[1]);
+    bool is_null = sqlite3_value_type(values[0]) == SQLITE_NULL ||
+                   sqlite3_value_type(values[1]) == SQLITE_NULL;
+
+    (void)count;
+    if (is_null)
+        return; /* the answer is NULL */
+    if (!a || !b) {
+        sqlite3_result_error_nomem(context);
+        return;
+    }
+    int order = version_compare(a, b);
+    sqlite3_result_int(context, (order > 0) - (order < 0));
+}
+
+static int add_functions(sqlite3 *db)
+{
+    return sqlite3_create_function_v2(db, "version_order", 2,
+                                      SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL,
+                                      version_order, NULL, NULL, NULL);
+}
+
 static int start_log(sqlite3 *db, bool *ret_is_wal)
 {
     sqlite3_stmt *statement;
@@ -208,6 +244,8 @@ int connection_open(struct store *store, bool is_writer, struct connection **ret
         code = start_log(connection->db, &is_wal);
     if (code == SQLITE_OK)
         code = set_pragmas(connection);
+    if (code == SQLITE_OK)
+        code = add_functions(connection->db);
     if (code == SQLITE_OK)
         code = sqlite3_wal_autocheckpoint(connection->db, 0); /* the writer chooses the moment */
     if (code != SQLITE_OK)

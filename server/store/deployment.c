@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define FIRST_EXTRA_COLUMN 25
+#define FIRST_EXTRA_COLUMN 28
 
 static void copy(char *to, size_t room, const char *from)
 {
@@ -36,7 +36,10 @@ static void read_row(struct query *q, struct deployment *ret)
         .offered_at = query_number(q, 22),
         .state_at = query_number(q, 23),
         .rate = query_number(q, 24),
+        .interruptions = query_number(q, 26),
+        .consent_at = query_number(q, 27),
     };
+    copy(ret->stratum, sizeof ret->stratum, query_text(q, 25));
     copy(ret->state, sizeof ret->state, query_text(q, 6));
     copy(ret->counted_as, sizeof ret->counted_as, query_text(q, 12));
     copy(ret->class, sizeof ret->class, query_text(q, 13));
@@ -110,6 +113,18 @@ int deployments_since(struct tx *tx, int64_t campaign_row, const char *state, in
     return read_many(&q, ret, room, ret_count, err);
 }
 
+int deployments_latest(struct tx *tx, int64_t campaign_row, const char *state, int64_t since,
+                       struct deployment *ret, size_t room, size_t *ret_count, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, deployments_latest_sql);
+
+    query_bind_number(&q, ":campaign", campaign_row);
+    query_bind_text(&q, ":state", state);
+    query_bind_number(&q, ":since", since);
+    query_bind_number(&q, ":limit", (int64_t)room);
+    return read_many(&q, ret, room, ret_count, err);
+}
+
 int deployment_insert(struct tx *tx, struct deployment *deployment, struct error *err)
 {
     CLEANUP(query_finish) struct query q = query_start(tx, deployment_insert_sql);
@@ -122,6 +137,8 @@ int deployment_insert(struct tx *tx, struct deployment *deployment, struct error
     query_bind_text(&q, ":state", deployment->state);
     query_bind_text(&q, ":version_before", deployment->version_before);
     query_bind_text(&q, ":boot_id_before", deployment->boot_id_before);
+    query_bind_number(&q, ":rate", deployment->rate);
+    query_bind_text(&q, ":stratum", deployment->stratum);
     query_bind_number(&q, ":now", deployment->offered_at);
     if (query_run(&q, err))
         return -1;
@@ -169,6 +186,21 @@ int deployment_save(struct tx *tx, const struct deployment *deployment, const ch
     bind_progress(&q, deployment);
     query_bind_number(&q, ":offered_at", deployment->offered_at);
     query_bind_number(&q, ":state_at", deployment->state_at);
+    query_bind_number(&q, ":release", deployment->release_row);
+    query_bind_number(&q, ":wave", deployment->wave);
+    query_bind_number(&q, ":rate", deployment->rate);
+    query_bind_number(&q, ":interruptions", deployment->interruptions);
+    return query_run(&q, err);
+}
+
+int deployment_consent(struct tx *tx, int64_t deployment_row, const char *by, int64_t now,
+                       struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, deployment_consent_sql);
+
+    query_bind_number(&q, ":deployment", deployment_row);
+    query_bind_text(&q, ":by", by);
+    query_bind_number(&q, ":now", now);
     return query_run(&q, err);
 }
 
@@ -237,36 +269,59 @@ int deployment_list(struct tx *tx, const struct deployment_page *page, deploymen
     return step == STEP_DONE ? 0 : -1;
 }
 
-static void read_scanned(struct query *q, int64_t tenant_row, struct scanned *ret)
+/* A million times in a row: no formatting. */
+static void copy_column(struct query *q, int column, char *to, size_t room)
+{
+    const char *from = query_text(q, column);
+    size_t length = strnlen(from, room - 1);
+
+    memcpy(to, from, length);
+    to[length] = '\0';
+}
+
+static void read_scanned(struct query *q, struct scanned *ret)
 {
     struct device *device = &ret->device;
 
-    *device = (struct device){
-        .row_id = query_number(q, 0),
-        .tenant_row = tenant_row,
-        .state = DEVICE_ACTIVE,
-        .floor = query_number(q, 6),
-    };
-    copy(device->id, sizeof device->id, query_text(q, 1));
-    copy(device->model, sizeof device->model, query_text(q, 2));
-    copy(device->hardware, sizeof device->hardware, query_text(q, 3));
-    copy(device->site, sizeof device->site, query_text(q, 4));
-    copy(device->version, sizeof device->version, query_text(q, 5));
+    device->row_id = query_number(q, 0);
+    copy_column(q, 1, device->id, sizeof device->id);
+    copy_column(q, 2, device->model, sizeof device->model);
+    copy_column(q, 3, device->hardware, sizeof device->hardware);
+    copy_column(q, 4, device->site, sizeof device->site);
+    copy_column(q, 5, device->version, sizeof device->version);
+    device->floor = query_number(q, 6);
     ret->seen_at = query_number(q, 7);
-    copy(ret->state, sizeof ret->state, query_text(q, 8));
+    device->channel_row = query_number(q, 8);
+    device->channel_until_at = query_number(q, 9);
+    device->created_at = query_number(q, 10);
+    ret->is_pinned = !query_is_null(q, 11);
+    ret->is_held = ret->is_pinned && query_is_null(q, 12);
+    copy_column(q, 13, ret->state, sizeof ret->state);
+    ret->wave = (int)query_number(q, 14);
 }
 
-int deployment_scan(struct tx *tx, int64_t tenant_row, int64_t campaign_row, scanned_fn each,
-                    void *arg, struct error *err)
+int deployment_scan(struct tx *tx, const struct scan_of *scan, scanned_fn each, void *arg,
+                    struct error *err)
 {
-    CLEANUP(query_finish) struct query q = query_start(tx, deployment_scan_sql);
-    struct scanned scanned;
+    const char *condition = scan->where.sql ? scan->where.sql : "1 = 1";
+    CLEANUP(free_string)
+    char *sql =
+        statement_with(scan->campaign_row ? deployment_scan_sql : device_scan_sql, condition, err);
+    struct scanned scanned = {
+        .device = {.tenant_row = scan->tenant_row, .state = DEVICE_ACTIVE, .uptime = -1}
+    };
     enum step step;
 
-    query_bind_number(&q, ":tenant", tenant_row);
-    query_bind_number(&q, ":campaign", campaign_row);
+    if (!sql)
+        return -1;
+    CLEANUP(query_finish) struct query q = query_start_once(tx, sql);
+    query_bind_number(&q, ":tenant", scan->tenant_row);
+    if (scan->campaign_row)
+        query_bind_number(&q, ":campaign", scan->campaign_row);
+    query_bind_number(&q, ":now", scan->now);
+    query_bind_texts_after(&q, ":tenant", scan->where.values, scan->where.count);
     while ((step = query_step(&q, err)) == STEP_ROW) {
-        read_scanned(&q, tenant_row, &scanned);
+        read_scanned(&q, &scanned);
         if (each(&scanned, arg, err))
             return -1;
     }

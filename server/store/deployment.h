@@ -7,6 +7,8 @@
 #include "store/campaign.h"
 #include "store/device.h"
 
+#define STRATUM_NAME_SIZE 260
+
 struct deployment {
     int64_t row_id, action, device_row, campaign_row, release_row, attempt, rate;
     int wave;
@@ -21,6 +23,9 @@ struct deployment {
     char version_before[VERSION_SIZE], boot_id_before[BOOT_ID_SIZE];
     int64_t bytes_served, polls_since, boots_since, boots_from;
     int64_t offered_at, state_at;
+    char stratum[STRATUM_NAME_SIZE]; /* at its first offer */
+    int64_t interruptions;           /* attempts we cut or withdrew: never blamed on it */
+    int64_t consent_at;              /* 0: the person at the device has not agreed */
 };
 
 /* The deployment a device names by DDI's action id, checked to be this device's. */
@@ -36,11 +41,21 @@ int deployments_since(struct tx *tx, int64_t campaign_row, const char *state, in
                       struct deployment *ret, size_t room, size_t *ret_count,
                       struct error *err) MUST_CHECK;
 
+/* Those of a campaign that came into `state` at `since` or later, the latest first, at most `room`.
+ */
+int deployments_latest(struct tx *tx, int64_t campaign_row, const char *state, int64_t since,
+                       struct deployment *ret, size_t room, size_t *ret_count,
+                       struct error *err) MUST_CHECK;
+
 /* Fills row_id. */
 int deployment_insert(struct tx *tx, struct deployment *deployment, struct error *err) MUST_CHECK;
 /* All that changes. `detail` NULL leaves the device's words as they are. */
 int deployment_save(struct tx *tx, const struct deployment *deployment, const char *detail,
                     struct error *err) MUST_CHECK;
+
+/* The person at the device agreed; the first time stands. */
+int deployment_consent(struct tx *tx, int64_t deployment_row, const char *by, int64_t now,
+                       struct error *err) MUST_CHECK;
 
 /* Devices per state, wave by wave. */
 int deployment_count_add(struct tx *tx, int64_t campaign_row, int wave, const char *counted_as,
@@ -67,16 +82,23 @@ struct deployment_page {
 int deployment_list(struct tx *tx, const struct deployment_page *page, deployment_fn each,
                     void *arg, struct error *err) MUST_CHECK;
 
-/* Every active device of a tenant, with its place in a campaign (0: in none): for counting before a
- * wave opens and for previews. Takes as long as the fleet is large: for readers only. */
+/* The active devices of a tenant that fulfil `where` or have a place in the campaign (0: in none):
+ * for counting before a wave opens and for previews. Takes as long as the fleet is large: for
+ * readers only. */
+struct scan_of {
+    int64_t tenant_row, campaign_row, now;
+    struct device_condition where;
+};
 struct scanned {
-    struct device device;   /* what filters and rules read; the rest is zero */
-    int64_t seen_at;        /* 0: never */
-    char state[STATE_SIZE]; /* of its deployment; "" when there is none */
+    struct device device;    /* what filters and rules read; the rest is zero */
+    int64_t seen_at;         /* 0: never */
+    char state[STATE_SIZE];  /* of its deployment; "" when there is none */
+    int wave;                /* of its deployment */
+    bool is_pinned, is_held; /* a pin that holds now; to no release */
 };
 typedef int (*scanned_fn)(const struct scanned *scanned, void *arg, struct error *err);
-int deployment_scan(struct tx *tx, int64_t tenant_row, int64_t campaign_row, scanned_fn each,
-                    void *arg, struct error *err) MUST_CHECK;
+int deployment_scan(struct tx *tx, const struct scan_of *scan, scanned_fn each, void *arg,
+                    struct error *err) MUST_CHECK;
 
 /* What a device may fetch: an image of an open deployment, or of a release it has had confirmed. */
 struct permission {

@@ -55,6 +55,9 @@ static void read_row(struct query *q, struct device *ret)
         .asks_attributes = query_number(q, 12) != 0,
         .created_at = query_number(q, 13),
         .updated_at = query_number(q, 14),
+        .channel_row = query_number(q, 16),
+        .channel_until_at = query_number(q, 17),
+        .quarantine_until_at = query_number(q, 18),
         .state = DEVICE_LOST,
     };
     copy_column(q, 2, ret->id, sizeof ret->id);
@@ -64,6 +67,7 @@ static void read_row(struct query *q, struct device *ret)
     copy_column(q, 6, ret->site, sizeof ret->site);
     copy_column(q, 7, ret->version, sizeof ret->version);
     copy_column(q, 8, ret->boot_id, sizeof ret->boot_id);
+    copy_column(q, 15, ret->zone, sizeof ret->zone);
 }
 
 static enum step read_one(struct query *q, struct device *ret, struct error *err)
@@ -84,11 +88,11 @@ enum step device_by_fingerprint(struct tx *tx, const uint8_t fingerprint[32], st
     query_bind_blob(&q, ":fingerprint", fingerprint, 32);
     enum step step = read_one(&q, ret, err);
     if (step == STEP_ROW) {
-        const char *state = query_text(&q, 15);
+        const char *state = query_text(&q, 19);
         *ret_state = strcmp(state, "active") == 0       ? CERTIFICATE_ACTIVE
                      : strcmp(state, "superseded") == 0 ? CERTIFICATE_SUPERSEDED
                                                         : CERTIFICATE_REVOKED;
-        *ret_not_after = query_number(&q, 16);
+        *ret_not_after = query_number(&q, 20);
     }
     return step;
 }
@@ -121,28 +125,112 @@ int device_need(struct tx *tx, int64_t tenant_row, const char *id, struct device
     return step == STEP_ROW ? 0 : -1;
 }
 
-int device_list(struct tx *tx, const struct device_page *page, device_fn each, void *arg,
-                struct error *err)
+static int each_row(struct query *q, device_fn each, void *arg, struct error *err)
 {
-    const char *value = page->state ? page->state : page->version ? page->version : page->model;
-    const char *sql = page->state     ? device_page_by_state_sql
-                      : page->version ? device_page_by_version_sql
-                      : page->model   ? device_page_by_model_sql
-                                      : device_page_sql;
-    CLEANUP(query_finish) struct query q = query_start(tx, sql);
     struct device device;
     enum step step;
 
-    query_bind_number(&q, ":tenant", page->tenant_row);
-    query_bind_text(&q, ":after", page->after);
-    query_bind_number(&q, ":limit", page->limit);
-    if (value)
-        query_bind_text(&q, ":value", value);
-    while ((step = read_one(&q, &device, err)) == STEP_ROW) {
+    while ((step = read_one(q, &device, err)) == STEP_ROW) {
         int answer = each(&device, arg, err);
         if (answer)
             return answer < 0 ? -1 : 0;
     }
+    return step == STEP_DONE ? 0 : -1;
+}
+
+/* -- statements with a condition of the caller's -- */
+
+char *statement_with(const char *sql, const char *condition, struct error *err)
+{
+    static const char place[] = ":condition";
+    CLEANUP(text_clear) struct text text = {0};
+    const char *at = strstr(sql, place);
+
+    assert(at);
+    text_append_bytes(&text, sql, (size_t)(at - sql));
+    text_append(&text, condition);
+    text_append(&text, at + strlen(place));
+    char *whole = text_take(&text);
+    if (!whole)
+        fail_internal(err, "memory for a statement");
+    return whole;
+}
+
+/* What a page may be narrowed by beside a condition. */
+struct choice {
+    const char *value, *parameter, *condition;
+};
+#define CHOICES 4
+
+static void choices_of(const struct device_page *page, struct choice ret[CHOICES])
+{
+    ret[0] = (struct choice){page->state, ":state", "d.state = :state"};
+    ret[1] = (struct choice){page->model, ":model", "d.model = :model"};
+    ret[2] = (struct choice){page->version, ":version", "d.version = :version"};
+    ret[3] = (struct choice){page->tag, ":tag",
+                             "EXISTS (SELECT 1 FROM device_tag AS t"
+                             " WHERE t.device_row = d.row_id AND t.tag = :tag)"};
+}
+
+/* `ret` stays NULL when the page is of all devices. */
+static int narrowed(const struct device_page *page, const struct choice choices[CHOICES],
+                    char **ret, struct error *err)
+{
+    CLEANUP(text_clear) struct text text = {0};
+    CLEANUP(free_string) char *condition = NULL;
+    bool is_narrowed = page->where.sql;
+
+    text_format(&text, "(%s)", is_narrowed ? page->where.sql : "1 = 1");
+    for (size_t i = 0; i < CHOICES; i++)
+        if (choices[i].value) {
+            text_format(&text, " AND %s", choices[i].condition);
+            is_narrowed = true;
+        }
+    condition = text_take(&text);
+    if (!condition)
+        return fail_internal(err, "memory for a condition");
+    if (is_narrowed)
+        *ret = statement_with(device_page_where_sql, condition, err);
+    return is_narrowed && !*ret ? -1 : 0;
+}
+
+int device_list(struct tx *tx, const struct device_page *page, device_fn each, void *arg,
+                struct error *err)
+{
+    struct choice choices[CHOICES];
+    CLEANUP(free_string) char *sql = NULL;
+
+    choices_of(page, choices);
+    if (narrowed(page, choices, &sql, err))
+        return -1;
+    CLEANUP(query_finish)
+    struct query q = sql ? query_start_once(tx, sql) : query_start(tx, device_page_sql);
+    query_bind_number(&q, ":tenant", page->tenant_row);
+    query_bind_text(&q, ":after", page->after);
+    query_bind_number(&q, ":limit", page->limit);
+    for (size_t i = 0; i < CHOICES; i++)
+        if (choices[i].value)
+            query_bind_text(&q, choices[i].parameter, choices[i].value);
+    query_bind_texts_after(&q, ":after", page->where.values, page->where.count);
+    return each_row(&q, each, arg, err);
+}
+
+int device_count_where(struct tx *tx, int64_t tenant_row, const struct device_condition *where,
+                       device_count_fn each, void *arg, struct error *err)
+{
+    CLEANUP(free_string)
+    char *sql = statement_with(device_count_where_sql, where->sql ? where->sql : "1 = 1", err);
+    enum step step;
+
+    if (!sql)
+        return -1;
+    CLEANUP(query_finish) struct query q = query_start_once(tx, sql);
+    query_bind_number(&q, ":tenant", tenant_row);
+    query_bind_texts_after(&q, ":tenant", where->values, where->count);
+    while ((step = query_step(&q, err)) == STEP_ROW)
+        if (each(query_text_or_null(&q, 0), query_text_or_null(&q, 1), query_number(&q, 2), arg,
+                 err))
+            return -1;
     return step == STEP_DONE ? 0 : -1;
 }
 
@@ -269,6 +357,18 @@ int device_take_evidence(struct tx *tx, struct device *device, const struct evid
                                         .to_state = device->version,
                                         .cause = "report"},
                         err);
+}
+
+int device_quarantine(struct tx *tx, int64_t device_row, int64_t until_at, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, device_quarantine_sql);
+
+    query_bind_number(&q, ":device", device_row);
+    if (until_at)
+        query_bind_number(&q, ":until", until_at);
+    else
+        query_bind_null(&q, ":until");
+    return query_run(&q, err);
 }
 
 int device_ask_attributes(struct tx *tx, struct device *device, bool asks, struct error *err)

@@ -36,6 +36,9 @@ struct device {
     int64_t report_seq;
     bool asks_attributes;
     int64_t created_at, updated_at;
+    char zone[LABEL_SIZE];                 /* IANA name; "": its site's */
+    int64_t channel_row, channel_until_at; /* put into it by hand, until then; 0: not, for good */
+    int64_t quarantine_until_at;           /* what it fell back from is not offered again before */
 };
 
 /* One identity lookup: certificate row joined with its device. `ret_state` is the certificate's. */
@@ -51,13 +54,26 @@ enum step device_by_id(struct tx *tx, int64_t tenant_row, const char *id, struct
 int device_need(struct tx *tx, int64_t tenant_row, const char *id, struct device *ret,
                 struct error *err) MUST_CHECK;
 
-/* At most `limit` devices with an id above `after`, in order of id; one of state, model and version
- * may be given and then selects. Calls `each` for every one until it answers 1 (enough) or -1. The
- * callback may use other statements of the same tx. */
+/* What a device must fulfil, as SQL about a row `d` of the table (a filter_sql of campaign/). Its
+ * parameters are all "?" and bound to the values in order. The text is run as it is: nothing of it
+ * may come from outside. */
+struct device_condition {
+    const char *sql; /* NULL: none */
+    const char *const *values;
+    size_t count;
+};
+/* The statement with `condition` where it says ":condition"; yours, NULL when it failed. */
+char *statement_with(const char *sql, const char *condition, struct error *err);
+
+/* At most `limit` devices with an id above `after`, in order of id. What is given of state, model,
+ * version, tag and `where` selects. Calls `each` for every one until it answers 1 (enough) or -1.
+ * The callback may use other statements of the same tx. A condition few devices fulfil makes it
+ * look at all of them. */
 struct device_page {
     int64_t tenant_row, limit;
     const char *after; /* "" from the start */
-    const char *state, *model, *version;
+    const char *state, *model, *version, *tag;
+    struct device_condition where;
 };
 typedef int (*device_fn)(const struct device *device, void *arg, struct error *err);
 int device_list(struct tx *tx, const struct device_page *page, device_fn each, void *arg,
@@ -83,6 +99,10 @@ struct evidence {
 };
 int device_take_evidence(struct tx *tx, struct device *device, const struct evidence *evidence,
                          int64_t now, struct error *err) MUST_CHECK;
+
+/* 0 ends it. */
+int device_quarantine(struct tx *tx, int64_t device_row, int64_t until_at,
+                      struct error *err) MUST_CHECK;
 
 /* Whether the next poll asks for attributes. */
 int device_ask_attributes(struct tx *tx, struct device *device, bool asks,
@@ -166,6 +186,10 @@ typedef int (*device_count_fn)(const char *version, const char *model, int64_t c
                                struct error *err);
 int device_count_by_version(struct tx *tx, int64_t tenant_row, device_count_fn each, void *arg,
                             struct error *err) MUST_CHECK;
+/* Of the devices that fulfil `where`: a call for every version (model NULL) and one for every model
+ * (version NULL), each in order. */
+int device_count_where(struct tx *tx, int64_t tenant_row, const struct device_condition *where,
+                       device_count_fn each, void *arg, struct error *err) MUST_CHECK;
 int device_count_by_state(struct tx *tx, int64_t tenant_row, int64_t ret[DEVICE_STATE_COUNT],
                           struct error *err) MUST_CHECK;
 int device_count_seen(struct tx *tx, int64_t since, int64_t *ret, struct error *err) MUST_CHECK;

@@ -41,6 +41,8 @@ void connection_close(struct connection **connection);
 /* Runs a statement that has no parameters, from the cache. Returns SQLite's code. */
 int connection_run(struct connection *connection, const char *sql);
 int connection_statement(struct connection *connection, const char *sql, struct statement **ret);
+/* Prepared for this use alone; `sql` stays where it is until statement_release(). */
+int connection_prepare(struct connection *connection, const char *sql, struct statement **ret);
 void statement_release(struct statement *statement);
 
 /* Names the problem behind SQLite's answer: out of space, try later, at odds with the data. The

@@ -18,7 +18,9 @@ static int begin_when_first(struct connection *connection)
     return code;
 }
 
-struct query query_start(struct tx *tx, const char *sql)
+typedef int (*statement_fn)(struct connection *connection, const char *sql, struct statement **ret);
+
+static struct query start(struct tx *tx, const char *sql, statement_fn make)
 {
     struct query q = {.connection = tx->connection};
     struct statement *statement;
@@ -26,13 +28,23 @@ struct query query_start(struct tx *tx, const char *sql)
     assert(tx->is_open);
     q.failure = begin_when_first(q.connection);
     if (q.failure == SQLITE_OK)
-        q.failure = connection_statement(q.connection, sql, &statement);
+        q.failure = make(q.connection, sql, &statement);
     if (q.failure != SQLITE_OK)
         return q;
     assert(tx->is_write || sqlite3_stmt_readonly(statement->at));
     atomic_fetch_add_explicit(&q.connection->reads, 1, memory_order_relaxed);
     q.statement = statement;
     return q;
+}
+
+struct query query_start(struct tx *tx, const char *sql)
+{
+    return start(tx, sql, connection_statement);
+}
+
+struct query query_start_once(struct tx *tx, const char *sql)
+{
+    return start(tx, sql, connection_prepare);
 }
 
 static sqlite3_stmt *prepared(const struct query *q)
@@ -58,6 +70,18 @@ void query_bind_text(struct query *q, const char *name, const char *text)
 
     if (index)
         q->failure = sqlite3_bind_text(prepared(q), index, text, -1, SQLITE_STATIC);
+}
+
+void query_bind_texts_after(struct query *q, const char *name, const char *const *texts,
+                            size_t count)
+{
+    int index = parameter(q, name);
+
+    for (size_t i = 0; i < count && q->failure == SQLITE_OK; i++) {
+        assert(!sqlite3_bind_parameter_name(prepared(q), index + 1 + (int)i));
+        q->failure =
+            sqlite3_bind_text(prepared(q), index + 1 + (int)i, texts[i], -1, SQLITE_STATIC);
+    }
 }
 
 void query_bind_number(struct query *q, const char *name, int64_t number)

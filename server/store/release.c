@@ -30,7 +30,7 @@ static enum release_state state_of(const char *name)
 
 #define COPY_COLUMN(ret, q, column) snprintf((ret), sizeof(ret), "%s", query_text((q), (column)))
 
-/* Twelve columns, in the order all statements name them. */
+/* Fifteen columns, in the order all statements name them. */
 static void read_release(struct query *q, struct release *ret)
 {
     *ret = (struct release){
@@ -42,11 +42,14 @@ static void read_release(struct query *q, struct release *ret)
         .state = state_of(query_text(q, 9)),
         .metadata_version = query_number(q, 10),
         .published_at = query_number(q, 11),
+        .product_row = query_number(q, 12),
+        .is_floor = query_number(q, 13),
     };
     COPY_COLUMN(ret->id, q, 2);
     COPY_COLUMN(ret->product, q, 3);
     COPY_COLUMN(ret->version, q, 4);
     COPY_COLUMN(ret->severity, q, 8);
+    COPY_COLUMN(ret->dead_end, q, 14);
 }
 
 static enum step read_one(struct query *q, struct release *ret, struct error *err)
@@ -97,6 +100,14 @@ int release_list(struct tx *tx, const struct release_query *query, release_fn ea
     query_bind_text(&q, ":state", query->state);
     query_bind_text(&q, ":after", query->after);
     query_bind_number(&q, ":limit", query->limit);
+    return each_release(&q, each, arg, err);
+}
+
+int release_line(struct tx *tx, int64_t product_row, release_fn each, void *arg, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, release_line_sql);
+
+    query_bind_number(&q, ":product", product_row);
     return each_release(&q, each, arg, err);
 }
 
@@ -221,6 +232,29 @@ int release_targets(struct tx *tx, int64_t release_row, struct target **ret, siz
     *ret = targets;
     *ret_count = count;
     return 0;
+}
+
+int release_steer(struct tx *tx, const struct release *release, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, release_steer_sql);
+
+    query_bind_number(&q, ":release", release->row_id);
+    query_bind_number(&q, ":is_floor", release->is_floor);
+    query_bind_text(&q, ":dead_end", release->dead_end);
+    return query_run(&q, err);
+}
+
+enum step product_row_by_id(struct tx *tx, int64_t tenant_row, const char *id, int64_t *ret,
+                            struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, product_row_sql);
+
+    query_bind_number(&q, ":tenant", tenant_row);
+    query_bind_text(&q, ":id", id);
+    enum step step = query_step(&q, err);
+    if (step == STEP_ROW)
+        *ret = query_number(&q, 0);
+    return step;
 }
 
 /* -- publication -- */

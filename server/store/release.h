@@ -19,6 +19,9 @@ struct release {
     char severity[16];
     enum release_state state;
     int64_t metadata_version, published_at;
+    int64_t product_row;
+    bool is_floor;      /* older devices must pass through it */
+    char dead_end[161]; /* why devices that run it cannot leave it; "": they can */
 };
 
 /* An image or a chunk list, by `kind`. Hashes in lower-case hex. */
@@ -57,9 +60,18 @@ struct release_query {
 typedef int (*release_fn)(const struct release *release, void *arg, struct error *err);
 int release_list(struct tx *tx, const struct release_query *query, release_fn each, void *arg,
                  struct error *err) MUST_CHECK;
+/* All of a product, withdrawn ones too, in order of their counters. */
+int release_line(struct tx *tx, int64_t product_row, release_fn each, void *arg,
+                 struct error *err) MUST_CHECK;
 /* Devices that last proved to run this version. */
 int release_count_devices(struct tx *tx, const struct release *release, int64_t *ret,
                           struct error *err) MUST_CHECK;
+
+/* What operators say about the way past it: is_floor and dead_end. */
+int release_steer(struct tx *tx, const struct release *release, struct error *err) MUST_CHECK;
+/* STEP_DONE: there is no such product. */
+enum step product_row_by_id(struct tx *tx, int64_t tenant_row, const char *id, int64_t *ret,
+                            struct error *err) MUST_CHECK;
 
 /* -- publication: trust/apply.c alone -- */
 

@@ -9,19 +9,22 @@ SELECT row_id FROM product WHERE tenant_row = :tenant AND id = :id;
 
 -- name: release_by_id
 SELECT r.row_id, r.tenant_row, r.id, p.id, r.version, r.security_version, r.security_floor,
-       r.release_counter, r.severity, r.state, r.metadata_version, r.published_at
+       r.release_counter, r.severity, r.state, r.metadata_version, r.published_at,
+       r.product_row, r.is_floor, r.dead_end
 FROM release AS r JOIN product AS p ON p.row_id = r.product_row
 WHERE r.tenant_row = :tenant AND r.id = :id;
 
 -- name: release_by_row
 SELECT r.row_id, r.tenant_row, r.id, p.id, r.version, r.security_version, r.security_floor,
-       r.release_counter, r.severity, r.state, r.metadata_version, r.published_at
+       r.release_counter, r.severity, r.state, r.metadata_version, r.published_at,
+       r.product_row, r.is_floor, r.dead_end
 FROM release AS r JOIN product AS p ON p.row_id = r.product_row
 WHERE r.row_id = :release;
 
 -- name: release_page
 SELECT r.row_id, r.tenant_row, r.id, p.id, r.version, r.security_version, r.security_floor,
-       r.release_counter, r.severity, r.state, r.metadata_version, r.published_at
+       r.release_counter, r.severity, r.state, r.metadata_version, r.published_at,
+       r.product_row, r.is_floor, r.dead_end
 FROM release AS r JOIN product AS p ON p.row_id = r.product_row
 WHERE r.tenant_row = :tenant AND r.id > :after
   AND (:product IS NULL OR p.id = :product) AND (:state IS NULL OR r.state = :state)
@@ -29,9 +32,17 @@ ORDER BY r.id LIMIT :limit;
 
 -- name: release_not_in
 SELECT r.row_id, r.tenant_row, r.id, p.id, r.version, r.security_version, r.security_floor,
-       r.release_counter, r.severity, r.state, r.metadata_version, r.published_at
+       r.release_counter, r.severity, r.state, r.metadata_version, r.published_at,
+       r.product_row, r.is_floor, r.dead_end
 FROM release AS r JOIN product AS p ON p.row_id = r.product_row
 WHERE r.product_row = :product AND r.state <> 'withdrawn' AND r.metadata_version <> :metadata_version;
+
+-- name: release_line
+SELECT r.row_id, r.tenant_row, r.id, p.id, r.version, r.security_version, r.security_floor,
+       r.release_counter, r.severity, r.state, r.metadata_version, r.published_at,
+       r.product_row, r.is_floor, r.dead_end
+FROM release AS r JOIN product AS p ON p.row_id = r.product_row
+WHERE r.product_row = :product ORDER BY r.release_counter, r.row_id;
 
 -- name: release_devices
 SELECT COUNT(*) FROM device WHERE tenant_row = :tenant AND version = :version;
@@ -83,3 +94,6 @@ FROM product AS p JOIN release AS r ON r.product_row = p.row_id
      JOIN target AS t ON t.release_row = r.row_id JOIN artifact AS a ON a.row_id = t.artifact_row
 WHERE p.tenant_row = :tenant AND p.id = :product
 ORDER BY t.path;
+
+-- name: release_steer
+UPDATE release SET is_floor = :is_floor, dead_end = :dead_end WHERE row_id = :release;

@@ -83,8 +83,13 @@ struct query {
     int failure;
 };
 struct query query_start(struct tx *tx, const char *sql);
+/* For a text made for this call: prepared anew and not kept. It stays until query_finish(). */
+struct query query_start_once(struct tx *tx, const char *sql);
 void query_bind_text(struct query *q, const char *name,
                      const char *text); /* NULL binds NULL; not copied */
+/* The parameters written "?" that follow the one called `name`. */
+void query_bind_texts_after(struct query *q, const char *name, const char *const *texts,
+                            size_t count);
 void query_bind_number(struct query *q, const char *name, int64_t number);
 void query_bind_real(struct query *q, const char *name, double real);
 void query_bind_blob(struct query *q, const char *name, const void *bytes,

@@ -11,14 +11,8 @@ int wave_insert(struct tx *tx, struct wave *wave, struct error *err)
 
     query_bind_number(&q, ":campaign", wave->campaign_row);
     query_bind_number(&q, ":position", wave->position);
-    query_bind_text(&q, ":kind", wave->is_count ? "count" : "percent");
-    query_bind_real(&q, ":amount", wave->amount);
     query_bind_number(&q, ":rank_limit", wave->rank_limit);
     query_bind_text(&q, ":state", wave->state);
-    query_bind_number(&q, ":min_confirmed", wave->min_confirmed);
-    query_bind_real(&q, ":coverage", wave->coverage);
-    query_bind_number(&q, ":soak", wave->soak);
-    query_bind_text(&q, ":gate", wave->is_manual ? "manual" : "auto");
     query_bind_number(&q, ":now", wave->state_at);
     if (query_run(&q, err))
         return -1;
@@ -49,56 +43,86 @@ int wave_save(struct tx *tx, const struct wave *wave, struct error *err)
     bind_time(&q, ":opened_at", wave->opened_at);
     bind_time(&q, ":covered_at", wave->covered_at);
     query_bind_number(&q, ":state_at", wave->state_at);
+    query_bind_number(&q, ":is_approved", wave->is_approved);
+    if (wave->strata_limits)
+        query_bind_text(&q, ":strata_limits", wave->strata_limits);
+    else
+        query_bind_null(&q, ":strata_limits");
     return query_run(&q, err);
 }
 
-static void read_row(struct query *q, struct wave *ret)
+static int read_row(struct query *q, struct wave *ret, struct error *err)
 {
+    const char *limits = query_text(q, 13);
+
     *ret = (struct wave){
         .row_id = query_number(q, 0),
         .campaign_row = query_number(q, 1),
         .position = query_number(q, 2),
-        .is_count = strcmp(query_text(q, 3), "count") == 0,
-        .amount = query_real(q, 4),
-        .rank_limit = query_number(q, 5),
-        .min_confirmed = query_number(q, 8),
-        .coverage = query_real(q, 9),
-        .soak = query_number(q, 10),
-        .is_manual = strcmp(query_text(q, 11), "manual") == 0,
-        .members = query_number(q, 12),
-        .active = query_number(q, 13),
-        .counted_resolved = query_number(q, 14),
-        .counted_at = query_number(q, 15),
-        .opened_at = query_number(q, 16),
-        .covered_at = query_number(q, 17),
-        .state_at = query_number(q, 18),
+        .rank_limit = query_number(q, 3),
+        .members = query_number(q, 6),
+        .active = query_number(q, 7),
+        .counted_resolved = query_number(q, 8),
+        .counted_at = query_number(q, 9),
+        .opened_at = query_number(q, 10),
+        .covered_at = query_number(q, 11),
+        .state_at = query_number(q, 12),
+        .is_approved = query_number(q, 14),
     };
-    snprintf(ret->state, sizeof ret->state, "%s", query_text(q, 6));
-    snprintf(ret->state_reason, sizeof ret->state_reason, "%s", query_text(q, 7));
+    snprintf(ret->state, sizeof ret->state, "%s", query_text(q, 4));
+    snprintf(ret->state_reason, sizeof ret->state_reason, "%s", query_text(q, 5));
+    ret->strata_limits = limits[0] ? strdup(limits) : NULL;
+    return limits[0] && !ret->strata_limits ? fail_internal(err, "memory for a wave") : 0;
+}
+
+void waves_free(struct wave *waves, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(waves[i].strata_limits);
+    free(waves);
+}
+
+int waves_delete(struct tx *tx, int64_t campaign_row, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, waves_delete_sql);
+
+    query_bind_number(&q, ":campaign", campaign_row);
+    return query_run(&q, err);
+}
+
+static int read_all(struct query *q, struct wave **waves, size_t *count, struct error *err)
+{
+    size_t room = 0;
+    enum step step;
+
+    while ((step = query_step(q, err)) == STEP_ROW) {
+        if (*count == room) {
+            room = room ? 2 * room : 8;
+            struct wave *more = realloc(*waves, room * sizeof *more);
+            if (!more)
+                return fail_internal(err, "memory for %zu waves", room);
+            *waves = more;
+        }
+        if (read_row(q, &(*waves)[*count], err))
+            return -1;
+        ++*count;
+    }
+    return step == STEP_FAILED ? -1 : 0;
 }
 
 int waves_of(struct tx *tx, int64_t campaign_row, struct wave **ret, size_t *ret_count,
              struct error *err)
 {
     CLEANUP(query_finish) struct query q = query_start(tx, waves_of_sql);
-    CLEANUP(free_memory) struct wave *waves = NULL;
-    size_t count = 0, room = 0;
-    enum step step;
+    struct wave *waves = NULL;
+    size_t count = 0;
 
     query_bind_number(&q, ":campaign", campaign_row);
-    while ((step = query_step(&q, err)) == STEP_ROW) {
-        if (count == room) {
-            room = room ? 2 * room : 8;
-            struct wave *more = realloc(waves, room * sizeof *more);
-            if (!more)
-                return fail_internal(err, "memory for %zu waves", room);
-            waves = more;
-        }
-        read_row(&q, &waves[count++]);
-    }
-    if (step == STEP_FAILED)
+    if (read_all(&q, &waves, &count, err)) {
+        waves_free(waves, count);
         return -1;
-    *ret = MOVE(waves);
+    }
+    *ret = waves;
     *ret_count = count;
     return 0;
 }

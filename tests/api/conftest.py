@@ -24,6 +24,7 @@ HANG_GUARD = float(os.environ.get("OTAD_TEST_GUARD", "60"))
 # Short timers, so that what takes hours in the field takes a second here.
 QUICK = {
     "device.poll": "2", "device.poll_minimum": "1", "campaign.tick": "1", "campaign.confirm_after": "0",
+    "campaign.rate": "0", "campaign.watch": "0",
     "store.seen_flush": "1", "http.connections_per_address": "100000", "tls.address_rate": "100000",
     "tls.address_burst": "100000", "log.requests": "all",
 }

@@ -255,7 +255,7 @@ def test_a_bad_wish_is_refused_with_a_reason(shared_server, release, wish, statu
 
 def test_what_has_changed_since_it_was_read_is_not_acted_on(shared_server):
     made = shared_server.operator("POST", CAMPAIGNS, json={
-        "release": shared_server.publish("4.0"), "target": "id = nobody"}).json()
+        "release": shared_server.publish("4.0"), "target": "id = nobody", "expected": {"count": 0}}).json()
     path = f"{CAMPAIGNS}/{made['id']}/start"
     stale = shared_server.operator("POST", path, headers={"If-Match": '"77"'})
     assert stale.status == 412

@@ -68,6 +68,15 @@ def shared_offer(shared_server):
     return Offer(shared_server)
 
 
+# -- how it is to be installed --
+
+@pytest.mark.parametrize("install, download, update", [
+    ("forced", "forced", "forced"), ("optional", "attempt", "attempt"), ("prestage", "forced", "skip")])
+def test_the_handling_bears_the_protocols_words(server, install, download, update):
+    told = Offer(server, install=install).document()["deployment"]
+    assert (told["download"], told["update"]) == (download, update)
+
+
 # -- polling --
 
 def test_a_new_device_is_asked_for_attributes_and_nothing_else(shared_server):

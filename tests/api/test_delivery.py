@@ -130,7 +130,7 @@ def test_clients_that_go_away_leave_nothing_behind(offer):
 
 def test_a_truncated_image_cuts_the_connection_and_quarantines_the_release(server):
     data = os.urandom(8_000_000)
-    offer = Offer(server, data, rate=2_000_000)
+    offer = Offer(server, data, caps={"transfer_rate": 2_000_000})
     connection = offer.device.connection()
     connection.request("GET", offer.path)
     answer = connection.getresponse()
@@ -155,7 +155,7 @@ def test_a_truncated_image_cuts_the_connection_and_quarantines_the_release(serve
 
 def test_a_shaped_transfer_keeps_its_rate_and_completes(server):
     data = os.urandom(1_500_000)
-    offer = Offer(server, data, rate=500_000)
+    offer = Offer(server, data, caps={"transfer_rate": 500_000})
     began = time.monotonic()
     assert offer.get().body == data
     # The product's own clock: three seconds' worth of bytes cannot come in one.

@@ -1,5 +1,6 @@
 """The operator's view of devices: records, lists, import, timeline."""
 import json
+import urllib.parse
 
 import pytest
 
@@ -106,6 +107,30 @@ def test_lists_are_narrowed_by_state_model_version_tag_and_filter(server):
     assert ids(get(server, "/api/v1/devices?tag=lab")) == ["a", "c"]
     assert ids(get(server, "/api/v1/devices?version=9")) == []
     assert ids(get(server, "/api/v1/devices?filter=model%20%3D%20%22sw%22")) == ["c"]
+
+
+def test_a_filter_selects_pages_and_counts(server):
+    for i in range(9):
+        post(server, "/api/v1/devices", id=f"f-{i}", model=["gw", "sw"][i % 2], tags=["lab"] if i > 5 else [])
+    chosen = urllib.parse.quote('model = "sw" or tag = lab')
+    first = get(server, f"/api/v1/devices?limit=3&filter={chosen}")
+    rest = get(server, f"/api/v1/devices?limit=3&filter={chosen}&after={first['next']}")
+    assert ids(first) + ids(rest) == ["f-1", "f-3", "f-5", "f-6", "f-7", "f-8"]
+    assert rest["next"] is None
+    assert get(server, f"/api/v1/devices:count?filter={chosen}") == {
+        "count": 6, "by_version": [{"version": "", "count": 6}],
+        "by_model": [{"model": "gw", "count": 2}, {"model": "sw", "count": 4}]}
+    assert get(server, "/api/v1/devices:count")["count"] == 9
+    assert get(server, "/api/v1/devices:count?filter=not%20all") == {"count": 0, "by_version": [], "by_model": []}
+
+
+def test_a_filter_that_asks_too_much_is_told(shared_server):
+    for path in "/api/v1/devices", "/api/v1/devices:count":
+        for text in "not " * 33 + "all", "model ==":
+            answer = shared_server.operator("GET", f"{path}?filter={urllib.parse.quote(text)}")
+            assert answer.status == 422
+            assert answer.json()["type"].endswith("bad-filter") and answer.json()["field"] == "filter"
+            assert "position" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("query, status", [

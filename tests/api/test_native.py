@@ -105,6 +105,43 @@ def test_an_attack_that_a_device_saw_is_on_its_timeline(shared_server):
 
 # -- deployments --
 
+def test_how_to_install_is_told_and_consent_makes_it_due(server):
+    device = server.new_device("n-1", hardware="gw")
+    server.campaign(server.publish("1.1", IMAGE),
+                    install={"mode": "optional", "risk": "restarts the pumps"})
+    told = wait_for(lambda: update(device)["deployment"], what="the offer")
+    assert (told["install"], told["install_wait"], told["risk"]) == ("optional", 0, "restarts the pumps")
+    assert status(device, 1, deployment_id=told["id"], consent={"by": "ann"}).status == 200
+    assert update(device)["deployment"]["install"] == "forced"
+    events = server.operator("GET", "/api/v1/devices/n-1/timeline").json()["items"]
+    assert [e["detail"] for e in events if e["kind"] == "deployment.consent"] == ["ann"]
+
+
+@pytest.mark.parametrize("consent", [{}, {"by": ""}, {"by": "a" * 65}, {"by": 7}, "ann"])
+def test_consent_needs_a_name(shared_server, consent):
+    device = shared_server.new_device(f"n-consent-{abs(hash(str(consent))) % 10**8}")
+    assert status(device, 1, deployment_id="d-11", consent=consent).status == 400
+
+
+def test_consent_is_to_a_deployment(shared_server):
+    device = shared_server.new_device("n-consent")
+    assert status(device, 1, consent={"by": "ann"}).json()["field"] == "deployment_id"
+    assert status(device, 1, deployment_id="d-999", consent={"by": "ann"}).status == 404
+
+
+def test_an_emergency_stop_ends_offers_and_images(offered):
+    server, device = offered
+    told = update(device)
+    path = path_of(told["targets"][0]["url"])
+    assert device.request("GET", path).status == 200
+    assert server.operator("PUT", "/api/v1/emergency-stop", json={"reason": "smoke"}).status == 200
+    assert update(device)["deployment"] is None
+    assert device.request("GET", path).status == 404
+    assert server.operator("DELETE", "/api/v1/emergency-stop").status == 204
+    assert update(device)["deployment"]["id"] == told["deployment"]["id"]
+    assert device.request("GET", path).status == 200
+
+
 def test_an_offer_carries_what_proves_it(offered):
     server, device = offered
     told = update(device)

@@ -64,7 +64,7 @@ def test_a_request_under_way_is_answered_before_the_end(start_server):
     device = server.new_device("last-1")
     device.ddi("GET")
     data = os.urandom(1_500_000)
-    server.campaign(server.publish("1.0", data), rate=1_000_000)
+    server.campaign(server.publish("1.0", data), caps={"transfer_rate": 1_000_000})
     base = wait_for(lambda: device.ddi("GET").json().get("_links", {}).get("deploymentBase"), what="an offer")
     plan = device.request("GET", "/" + base["href"].split("/", 3)[3]).json()
     href = plan["deployment"]["chunks"][0]["artifacts"][0]["_links"]["download"]["href"]

@@ -124,7 +124,7 @@ def test_revocation_cuts_a_running_download(server):
     device = server.new_device("cut-1")
     data = os.urandom(24_000_000)
     release = server.publish("1.0", data, )
-    server.campaign(release, rate=1_000_000)
+    server.campaign(release, caps={"transfer_rate": 1_000_000})
     base = wait_for(lambda: device.ddi("GET").json().get("_links", {}).get("deploymentBase"), what="an offer")
     plan = device.request("GET", base["href"].split(str(server.device_port), 1)[1]).json()
     href = plan["deployment"]["chunks"][0]["artifacts"][0]["_links"]["download"]["href"]

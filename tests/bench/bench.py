@@ -6,7 +6,7 @@ client's cost and other tenants of the machine drop out; medians over the rounds
 distinct certificates as BENCH_CERTIFICATES says (10 000). otad answers with its real handler from a
 database of BENCH_DEVICES devices (1 000 000); nginx answers the same bytes from a file.
 
-BENCH_ROUNDS (3), BENCH_ONLY=row,row and BENCH_SCALE (1.0, of the operations) shorten a run."""
+BENCH_ROUNDS (3), BENCH_ONLY=row,row (also reports, campaigns) and BENCH_SCALE (1.0, of the operations) shorten a run."""
 import json
 import os
 import statistics
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 
+import campaigns
 from servers import BUILD, CERTIFICATES, DEVICES, ROOT, Installation, Nginx, Otad, cpu_seconds, memory, run, versions
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", 3))
@@ -145,8 +146,9 @@ def roll_out():
         measured(server, "poll-full", *everyone)
         time.sleep(6)  # last-seen times are on disk: the wave counts its active members
         run(BUILD / "otactl", "-C", installation.dir, "campaign", "create", "gw:2.0.0", "--target",
-            'model = "gw"', "--wave", "100%", "--start")
-        time.sleep(3)
+            'model = "gw"', "--wave", "100%", "--rate", "0", "--expect", CERTIFICATES, "--start")
+        operator = campaigns.Operator(installation, server)
+        campaigns.wait_open(operator, operator.ask("GET", "/campaigns")[0]["items"][0]["id"])
         measured(server, "poll-full", *everyone)
         device = next(installation.devices.iterdir())
         body = fetch(server, device, f"https://localhost:{server.port}{Otad.poll_path % device.name}")
@@ -204,6 +206,8 @@ def main():
         print(f"  keep-alive p50 during the storm, {name}: {statistics.median(medians):.0f} us")
     if not ONLY or "reports" in ONLY:
         reports()
+    if not ONLY or "campaigns" in ONLY:
+        campaigns.report(installation, ROUNDS, SCALE)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,9 @@ class Installation:
             file.write("[http]\nconnections_per_address = 100000\nconnections_max = 12000\n"
                        "connections_per_device = 1000\nidle_timeout = 1h\n"
                        "[tls]\naddress_rate = 1000000\naddress_burst = 1000000\n"
-                       "[device]\npoll = 300\n[server]\nworkers = 1\n")
+                       "[device]\npoll = 300\n[server]\nworkers = 1\n"
+                       # All are offered the image at once.
+                       "[capacity]\nleases = 0\n")
         with Otad(self) as server:
             run(BUILD / "otactl", "-C", self.dir, "device", "issue", "--count", CERTIFICATES, "--prefix", "dev-",
                 "--model", "gw", "--out", self.devices)

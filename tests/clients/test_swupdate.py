@@ -1,6 +1,8 @@
 """Debian's SWUpdate against the real daemon, over mutual TLS, with signed archives."""
 import os
 import re
+import threading
+import time
 
 from api_fixtures import wait_for
 
@@ -74,6 +76,85 @@ def test_a_cancel_in_mid_download_reaches_the_device(start_server, new_board):
     wait_state(server, campaign, "cancelled")
     board._must_live()
     assert not board.installed.exists() or board.installed.stat().st_size < 8_000_000
+
+
+class LogClock:
+    """Notes when each line of the daemon's log appeared: never earlier than it was written."""
+
+    def __init__(self, server):
+        self.lines, self.is_over = [], threading.Event()
+        self.file = open(server.log_path)
+        self.thread = threading.Thread(target=self.follow, daemon=True)
+        self.thread.start()
+
+    def follow(self):
+        part = ""
+        while not self.is_over.wait(0.002):
+            part += self.file.read()
+            *whole, part = part.split("\n")
+            self.lines += [(time.monotonic(), line) for line in whole]
+
+    def first(self, pattern):
+        """The moment of the first such line and the line; waits for it."""
+        return wait_for(lambda: next((seen for seen in list(self.lines) if re.search(pattern, seen[1])), None),
+                        what=f"{pattern} in the log")
+
+    def close(self):
+        self.is_over.set()
+        self.thread.join()
+        self.file.close()
+
+
+def stop_everything(server):
+    """Returns when the daemon's yes was here."""
+    answer = server.operator("PUT", "/api/v1/emergency-stop", json={"reason": "smoke"})
+    assert answer.status == 200, answer
+    return time.monotonic()
+
+
+def test_the_emergency_stop_ends_a_running_download_and_is_nobody_s_failure(start_server, new_board):
+    server = start_server()
+    device = server.new_device("board-1")
+    board = new_board(device).start()
+    image = os.urandom(4_000_000)
+    campaign = offer(server, board.archive(image, "2.0.0"), caps={"transfer_rate": 500_000})
+    clock = LogClock(server)
+
+    board.wait_log("Software Update started")
+    wait_state(server, campaign, "downloading")
+    first_action = deployments(server, campaign)[0]["id"]
+    acknowledged = stop_everything(server)
+    severed, _ = clock.first(r"transfer\.severed .*connections=1\b")
+    ended, line = clock.first(rf'method="GET" path="[^"]*{FILE}"')
+    clock.close()
+    assert int(re.search(r"sent=(\d+)", line).group(1)) < len(image), line
+    # The product's own promise: within a second of its answer.
+    assert severed - acknowledged < 1 and ended - acknowledged < 1
+
+    # What SWUpdate makes of it is its failure only in its own words.
+    wait_for(lambda: f'method="POST" path="/DEFAULT/controller/v1/board-1/deploymentBase/{first_action[2:]}/feedback"'
+             in server.log().split(line, 1)[1], what="SWUpdate's report of the cut")
+    stopped = wait_state(server, campaign, "withdrawn")
+    assert (stopped["class"], stopped["attempt"]) == ("", 1), stopped
+    shown = server.operator("GET", f"/api/v1/campaigns/{campaign}").json()
+    assert (shown["state"], shown["counts"], shown["failed"]) == ("running", {"withdrawn": 1}, 0)
+    assert not board.installed.exists() or board.installed.stat().st_size < len(image)
+    events = server.operator("GET", f"/api/v1/campaigns/{campaign}/events?limit=500").json()["items"]
+    moves = [e["to"] for e in reversed(events) if e["kind"] == "deployment.state"]
+    assert moves == ["offered", "downloading", "withdrawn"], moves
+    polls = server.log().count("status=200")
+    wait_for(lambda: server.log().count("status=200") > polls + 2, what="polls that lead to nothing")
+    assert deployments(server, campaign)[0]["state"] == "withdrawn"
+
+    assert server.operator("DELETE", "/api/v1/emergency-stop").status == 204
+    board.wait_log("Please restart SWUpdate")
+    assert board.installed.read_bytes() == image
+    again = deployments(server, campaign)[0]
+    assert again["attempt"] == 2 and again["id"] != first_action
+    board.stop()
+    board.start("2.0.0", options="-c 2")
+    assert wait_state(server, campaign, "confirmed")["id"] == again["id"]
+    assert server.operator("GET", f"/api/v1/campaigns/{campaign}").json()["counts"] == {"confirmed": 1}
 
 
 def test_a_cut_download_goes_on_where_it_broke(server, new_board, cutting_proxy):

@@ -10,8 +10,10 @@
 
 #include "unit/write_batch.h"
 
+#include "campaign/filter_sql.h"
 #include "core/config.h"
 #include "core/json.h"
+#include "store/device.h"
 
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -268,6 +270,88 @@ static void the_store_opens_writes_and_reads_or_says_why_not(void **state)
     temporary_remove(&at);
 }
 
+/* -- filters -- */
+
+static int parse_and_translate(void *arg, struct error *err)
+{
+    CLEANUP(filter_free) struct filter *filter = NULL;
+    CLEANUP(filter_sql_clear) struct filter_sql sql = {0};
+
+    (void)arg;
+    if (filter_parse("model in (c, b, a) and (tag = x or not attr.a < 1)", &filter, err) ||
+        filter_to_sql(filter, &sql, err))
+        return -1;
+    assert_int_equal(sql.count, 6);
+    assert_string_equal(sql.values[5], "c");
+    return 0;
+}
+
+static void a_filter_is_whole_in_both_forms_or_none(void **state)
+{
+    (void)state;
+    run_out_of_memory(parse_and_translate, NULL);
+}
+
+static int insert_device(struct tx *tx, void *arg, struct error *err)
+{
+    struct device device = {.tenant_row = 1, .id = "d", .model = "gw", .state = DEVICE_ACTIVE};
+
+    (void)arg;
+    return device_insert(tx, &device, 1000, err);
+}
+
+static int count_it(const struct device *device, void *arg, struct error *err)
+{
+    (void)device;
+    (void)err;
+    ++*(int *)arg;
+    return 0;
+}
+
+static int add_it(const char *version, const char *model, int64_t count, void *arg,
+                  struct error *err)
+{
+    if (!version && !model)
+        return fail_internal(err, "out of memory");
+    *(int64_t *)arg += count;
+    return 0;
+}
+
+static int list_and_count(void *arg, struct error *err)
+{
+    static const char *const values[] = {"1", "gw"};
+    const struct device_page page = {
+        .tenant_row = 1,
+        .limit = 10,
+        .after = "",
+        .state = "active",
+        .where = {"version_order(d.version, ?) < 0 AND d.model = ?", values, 2},
+    };
+    CLEANUP(tx_end) struct tx tx = {0};
+    int listed = 0;
+    int64_t counted = 0;
+
+    if (tx_read(&tx, arg, err) || device_list(&tx, &page, count_it, &listed, err) ||
+        device_count_where(&tx, 1, &page.where, add_it, &counted, err))
+        return -1;
+    assert_int_equal(listed, 1);
+    assert_int_equal(counted, 2); /* once by version, once by model */
+    return 0;
+}
+
+static void devices_are_all_listed_and_counted_or_none(void **state)
+{
+    struct temporary at;
+    struct error err;
+
+    (void)state;
+    temporary_folder(&at);
+    temporary_open(&at);
+    assert_int_equal(store_write(at.store, insert_device, NULL, &err), 0);
+    run_out_of_memory(list_and_count, at.store);
+    temporary_remove(&at);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +359,8 @@ int main(void)
         cmocka_unit_test(json_is_refused_when_memory_is_out),
         cmocka_unit_test(a_configuration_is_whole_or_refused),
         cmocka_unit_test(the_store_opens_writes_and_reads_or_says_why_not),
+        cmocka_unit_test(a_filter_is_whole_in_both_forms_or_none),
+        cmocka_unit_test(devices_are_all_listed_and_counted_or_none),
     };
 
     wrap_libraries();

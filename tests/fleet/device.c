@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "device.h"
 
+#include "component.h"
 #include "core/clock.h"
 
 #include <string.h>
@@ -44,8 +45,11 @@ static uint64_t seed_of(const struct device *device, const char *salt)
 enum fate device_fate(const struct device *device, const char *version)
 {
     const struct options *options = &device->fleet->options;
+    bool is_spared = options->fated && strcmp(options->fated, version);
     double draw = share_of(seed_of(device, version));
 
+    if (is_spared)
+        return FATE_GOOD;
     if (draw < options->fail)
         return FATE_FAILS;
     if (draw < options->fail + options->revert)
@@ -128,6 +132,7 @@ void device_init(struct device *device, struct fleet *fleet, const char *id, boo
     device->timer = (struct timer){.fire = woken, .arg = device};
     device->seq = clock_wall_ms();
     http_init(&device->http, &fleet->client, &device->identity, device);
+    components_init(device);
     boot(device, fleet->options.version);
 }
 

@@ -13,9 +13,18 @@
 #define VERSION_SIZE 65
 #define URL_SIZE 1024
 #define IMAGES_MAX 16
+#define COMPONENT_SIZE 33
+#define COMPONENTS_MAX 8
+#define REQUIREMENTS_MAX 4
 
 /* What the seed has in store for a device and a version; the same at every attempt. */
 enum fate { FATE_GOOD, FATE_FAILS, FATE_REVERTS, FATE_VANISHES };
+
+/* A component that must be there first, at least so new. */
+struct requirement {
+    char component[COMPONENT_SIZE];
+    int64_t min_counter;
+};
 
 /* An image to be downloaded, as the update's description has it. */
 struct image {
@@ -27,8 +36,10 @@ struct image {
     int64_t chunk_offset, chunk_size, chunk_count;
     char chunks_path[URL_SIZE], chunks_sha256[SHA256_HEX_SIZE];
     /* Native API: what is told once it runs. */
-    char component[33];
+    char component[COMPONENT_SIZE];
     int64_t security_version, security_floor, release_counter;
+    struct requirement requirements[REQUIREMENTS_MAX];
+    size_t requirement_count;
 };
 
 typedef void (*downloaded_fn)(struct device *device, bool is_good);
@@ -50,6 +61,12 @@ struct update {
     struct image images[IMAGES_MAX];
     size_t image_count, next_image;
     downloaded_fn downloaded;
+};
+
+struct component {
+    char name[COMPONENT_SIZE];
+    char version[VERSION_SIZE];
+    int64_t release_counter, security_version;
 };
 
 struct device {
@@ -75,6 +92,8 @@ struct device {
     char closed_id[24]; /* the last update we have said our final word on */
 
     /* Native API. */
+    struct component components[COMPONENTS_MAX];
+    size_t component_count;
     int64_t seq; /* grows over restarts of the simulator too */
     char etag[80];
     int64_t floor; /* no security version below it is ever installed */

@@ -12,13 +12,16 @@ enum fleet_api { API_DDI, API_NATIVE, API_MIXED };
 
 struct options {
     struct client_options client;
-    const char *devices; /* folder of folders: <id>/device.crt, device.key, server-ca.crt */
-    const char *mode;    /* "fleet", "connect", or one of load.h */
-    const char *summary; /* file for the final figures as JSON; NULL */
-    const char *until;   /* the version all are to reach; NULL: until stopped */
-    const char *version; /* what they run at first */
-    const char *root;    /* 1.root.json as put into the devices in the factory; NULL */
-    const char *path;    /* load modes: what to GET; %s is the device */
+    const char *devices;        /* folder of folders: <id>/device.crt, device.key, server-ca.crt */
+    const char *mode;           /* "fleet", "connect", or one of load.h */
+    const char *summary;        /* file for the final figures as JSON; NULL */
+    const char *until;          /* the version all are to reach; NULL: until stopped */
+    const char *version;        /* what they run at first */
+    const char *components;     /* they have at first, after commas; native API */
+    const char *fail_component; /* the one whose installation fails; NULL: the whole update's */
+    const char *fated;          /* fates befall updates to this version only; NULL: to any */
+    const char *root;           /* 1.root.json as put into the devices in the factory; NULL */
+    const char *path;           /* load modes: what to GET; %s is the device */
     enum fleet_api api;
     int64_t count;      /* at most so many devices; 0: all */
     int64_t poll_ms;    /* 0: as the server says */

@@ -117,6 +117,27 @@ static int check_fresh(const struct role *role, int64_t *seen, struct error *err
     return 0;
 }
 
+static int take_requirements(const struct entry *entry, struct image *image, struct error *err)
+{
+    const json_t *list = json_object_get(entry->ota, "requires"), *item;
+    size_t i;
+
+    if (json_array_size(list) > REQUIREMENTS_MAX)
+        return untrusted(err, "an image requires too many components");
+    json_array_foreach(list, i, item)
+    {
+        struct requirement *requirement = &image->requirements[i];
+        const char *component;
+
+        if (json_get_string(item, "component", &component, err) ||
+            json_get_integer(item, "min_counter", 0, INT64_MAX, &requirement->min_counter, err))
+            return -1;
+        snprintf(requirement->component, sizeof requirement->component, "%s", component);
+    }
+    image->requirement_count = json_array_size(list);
+    return 0;
+}
+
 static int take_entry(struct device *device, const json_t *target, const struct entry *entry,
                       struct error *err)
 {
@@ -149,7 +170,7 @@ static int take_entry(struct device *device, const json_t *target, const struct 
     snprintf(image->component, sizeof image->component, "%s", entry->component);
     snprintf(update->version, sizeof update->version, "%s", entry->version);
     update->image_count++;
-    return 0;
+    return take_requirements(entry, image, err);
 }
 
 static int take_targets(struct device *device, const struct role *product, const json_t *targets,

@@ -6,7 +6,7 @@
  *     http.c      one connection             native.c    otad's own protocol
  *     device.c    what a device is           image.c     the native protocol's signatures
  *     fleet.c     all of them                load.c      load for the bench
- *     stats.c     what is counted */
+ *     stats.c     what is counted            component.c what is installed, in which order */
 #include "core/text.h"
 #include "fleet.h"
 #include "load.h"
@@ -31,6 +31,9 @@ static const char usage[] =
     "  --revert P           share of devices that boot back into the old version\n"
     "  --silent P           share of devices never heard of again after the download\n"
     "  --seed N             decides who is who among those\n"
+    "  --fated V            all that befalls only updates to this version\n"
+    "  --components A,B     components they have at first (app); native API\n"
+    "  --fail-component C   a failing installation fails at this one, those before it are in\n"
     "  --root FILE          the root of trust, as put in in the factory (1.root.json)\n"
     "  --ca FILE            instead of the first device's server-ca.crt\n"
     "  --address A          connect there, whatever the URL's name leads to\n"
@@ -86,6 +89,9 @@ static const struct place {
     OPTION("revert", SHARE_OPTION, revert),
     OPTION("silent", SHARE_OPTION, silent),
     OPTION("seed", COUNT_OPTION, seed),
+    OPTION("fated", TEXT_OPTION, fated),
+    OPTION("components", TEXT_OPTION, components),
+    OPTION("fail-component", TEXT_OPTION, fail_component),
     OPTION("root", TEXT_OPTION, root),
     OPTION("progress", SWITCH_OPTION, shows_progress),
     OPTION("json-summary", TEXT_OPTION, summary),
@@ -207,6 +213,7 @@ int main(int argc, char **argv)
                       .client = {.resumes = true},
                       .mode = "fleet",
                       .version = "1.0.0",
+                      .components = "app",
                       .install_ms = 300,
                       .reboot_ms = 300,
                       .time_scale = 1,

@@ -3,6 +3,7 @@
  * signatures (image.c), and numbered status reports.
  *
  *     report boot? → update → downloading → chunk lists → images → installing → boot → confirmed */
+#include "component.h"
 #include "device.h"
 #include "image.h"
 
@@ -18,10 +19,10 @@ static void ask_update(struct device *device);
 static char *status_body(struct device *device, const char *deployment, const char *state,
                          const char *error)
 {
-    json_auto_t *body = json_pack(
-        "{s:I,s:s,s:I,s:I,s:[{s:s,s:s}]}", "seq", (json_int_t)++device->seq, "boot_id",
-        device->boot_id, "uptime", (json_int_t)device_uptime(device), "floor",
-        (json_int_t)device->floor, "components", "component", "app", "version", device->version);
+    json_auto_t *body =
+        json_pack("{s:I,s:s,s:I,s:I,s:o}", "seq", (json_int_t)++device->seq, "boot_id",
+                  device->boot_id, "uptime", (json_int_t)device_uptime(device), "floor",
+                  (json_int_t)device->floor, "components", components_to_json(device));
 
     if (deployment) {
         json_object_set_new(body, "deployment_id", json_string(deployment));
@@ -91,6 +92,8 @@ static void installed(struct device *device)
     switch (device_fate(device, update->version)) {
     case FATE_FAILS:
         device->has_met_fate = true;
+        if (device->fleet->options.fail_component)
+            components_install(device, device->fleet->options.fail_component);
         post_status(device, update->id, "failed", "install", failure_told);
         return;
     case FATE_REVERTS:
@@ -106,6 +109,7 @@ static void installed(struct device *device)
         if (update->images[i].security_floor > device->floor)
             device->floor = update->images[i].security_floor;
     }
+    components_install(device, NULL);
     device->fleet->stats.installed++;
     device_reboot(device, update->version);
 }
@@ -192,6 +196,8 @@ static void begin_update(struct device *device, const char *id, const json_t *do
         fprintf(stderr, "otad-fleet: %s refuses %s: %s\n", device->id, id, error_text(&err));
         device->fleet->stats.untrusted++;
         post_status(device, id, "failed", "signature", failure_told);
+    } else if (!components_order(device)) {
+        post_status(device, id, "failed", "incompatible", failure_told);
     } else {
         post_status(device, id, "downloading", NULL, downloading_told);
     }

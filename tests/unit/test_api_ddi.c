@@ -31,45 +31,68 @@ static void sleep_is_always_eight_characters_below_a_day(void **state)
     assert_string_equal(ddi_sleep_text(-1, text), "00:00:00");
 }
 
-static void sleeps_are_spread_over_both_sides_of_the_interval(void **state)
+static void everyone_comes_in_its_slot_unless_told_otherwise(void **state)
 {
-    int64_t least = INT64_MAX, most = 0, sum = 0;
+    const struct config config = {.device_poll = 300, .device_poll_minimum = 30};
+    struct device device = {.id = "dev-1"};
+    struct decision decision = {0};
+    int64_t now = 1800000000;
 
     (void)state;
-    for (uint64_t seed = 1; seed <= 1000; seed++) {
-        struct poll_spread spread = {.interval = 300, .least = 30, .percent = 25, .seed = seed};
-        int64_t seconds = ddi_sleep_seconds(&spread);
-        assert_int_equal(seconds, ddi_sleep_seconds(&spread));
-        assert_in_range(seconds, 225, 375);
-        least = seconds < least ? seconds : least;
-        most = seconds > most ? seconds : most;
-        sum += seconds;
+    now += ddi_poll_after(&config, &device, &decision, now);
+    for (int i = 0; i < 3; i++) { /* who comes in time is told one interval */
+        assert_int_equal(ddi_poll_after(&config, &device, &decision, now), 300);
+        now += 300;
     }
-    assert_true(least < 230 && most > 370);
-    assert_in_range(sum / 1000, 295, 305);
+    decision.poll_after = 77;
+    assert_int_equal(ddi_poll_after(&config, &device, &decision, now), 77);
+    decision.poll_after = 5;
+    assert_int_equal(ddi_poll_after(&config, &device, &decision, now), 30);
 }
 
-static void a_sleep_keeps_to_its_limits(void **state)
+static void a_fast_poll_is_faster_than_the_minimum(void **state)
 {
-    struct poll_spread short_one = {.interval = 5, .least = 30, .percent = 0, .seed = 1};
-    struct poll_spread long_one = {.interval = 1000000, .least = 30, .percent = 90, .seed = 1};
-    struct poll_spread none = {0};
+    const struct config config = {.device_poll = 2, .device_poll_minimum = 30};
+    const struct device device = {.id = "dev-1"};
+    const struct decision decision = {0};
 
     (void)state;
-    assert_int_equal(ddi_sleep_seconds(&short_one), 30);
-    assert_int_equal(ddi_sleep_seconds(&long_one), 86399);
-    assert_int_equal(ddi_sleep_seconds(&none), 1);
+    assert_in_range(ddi_poll_after(&config, &device, &decision, 1800000000), 2, 3);
 }
 
 static void the_hash_of_a_link_follows_what_it_leads_to(void **state)
 {
-    int32_t hash = ddi_content_hash(12, 3, 1);
+    const struct decision decision = {.action = 12, .release_row = 3, .attempt = 1};
+    struct decision others[] = {decision, decision, decision, decision};
+    int32_t hash = ddi_content_hash(&decision);
 
     (void)state;
-    assert_int_equal(hash, ddi_content_hash(12, 3, 1));
-    assert_int_not_equal(hash, ddi_content_hash(13, 3, 1));
-    assert_int_not_equal(hash, ddi_content_hash(12, 4, 1));
-    assert_int_not_equal(hash, ddi_content_hash(12, 3, 2));
+    assert_int_equal(hash, ddi_content_hash(&others[0]));
+    others[0].action = 13;
+    others[1].release_row = 4;
+    others[2].attempt = 2;
+    others[3].install = INSTALL_PRESTAGE;
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        assert_int_not_equal(hash, ddi_content_hash(&others[i]));
+}
+
+static void installations_bear_the_words_of_the_protocol(void **state)
+{
+    static const struct {
+        enum install install;
+        const char *download, *update;
+    } cases[] = {
+        {INSTALL_FORCED,   "forced",  "forced" },
+        {INSTALL_OPTIONAL, "attempt", "attempt"},
+        {INSTALL_PRESTAGE, "forced",  "skip"   },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct ddi_handling handling = ddi_handling(cases[i].install);
+        assert_string_equal(handling.download, cases[i].download);
+        assert_string_equal(handling.update, cases[i].update);
+    }
 }
 
 static void parts_bear_the_names_clients_know(void **state)
@@ -375,8 +398,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sleep_is_always_eight_characters_below_a_day),
-        cmocka_unit_test(sleeps_are_spread_over_both_sides_of_the_interval),
-        cmocka_unit_test(a_sleep_keeps_to_its_limits),
+        cmocka_unit_test(everyone_comes_in_its_slot_unless_told_otherwise),
+        cmocka_unit_test(a_fast_poll_is_faster_than_the_minimum),
+        cmocka_unit_test(installations_bear_the_words_of_the_protocol),
         cmocka_unit_test(the_hash_of_a_link_follows_what_it_leads_to),
         cmocka_unit_test(parts_bear_the_names_clients_know),
         cmocka_unit_test(every_pair_of_execution_and_result_has_its_meaning),

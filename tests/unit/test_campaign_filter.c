@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "campaign/filter.h"
+#include "core/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,6 +75,7 @@ static void filters_match(void **state)
         "id = gw-1",
         "id in (gw-0, gw-1, \"gw-2\")",
         "id not in (gw-0)",
+        "id in (z, gw-1, a, gw-1, \"\", b)",
         "hardware = gw2-a and state = active",
         "site = \"say \\\"hi\\\"\"",
         "version > 1.9",
@@ -120,6 +122,7 @@ static void filters_do_not_match(void **state)
         "attr.missing in (a, b)",
         "(model = gw2 or model = gw1) and id = nobody",
         "id in (gw)",
+        "id in (z, gw-2, a, gw, gw-10)",
     };
 
     (void)state;
@@ -186,30 +189,76 @@ static void mistakes_are_told_with_their_place(void **state)
     }
 }
 
-static void long_chains_are_fine_and_deep_nesting_is_not(void **state)
+static void repeat(struct text *ret, const char *string, int count)
 {
-    static char text[200000];
-    struct filter *filter = NULL;
-    struct error err = {0};
-    size_t length = 0;
-    bool answer = true;
+    for (int i = 0; i < count; i++)
+        text_append(ret, string);
+}
+
+static int parse(struct text *text, struct error *ret_err)
+{
+    CLEANUP(filter_free) struct filter *filter = NULL;
+    CLEANUP(free_string) char *taken = text_take(text);
+
+    *ret_err = (struct error){0};
+    return filter_parse(taken, &filter, ret_err);
+}
+
+static void assert_refused(struct text *text, const char *detail)
+{
+    struct error err;
+
+    assert_int_equal(parse(text, &err), -1);
+    assert_int_equal(err.problem, PROBLEM_BAD_FILTER);
+    assert_string_equal(err.detail, detail);
+}
+
+static void a_filter_nests_only_so_deep(void **state)
+{
+    struct text text = {0};
+    struct error err;
 
     (void)state;
-    for (int i = 0; i < 10000; i++)
-        length += (size_t)sprintf(text + length, "%sid = x", i ? " or " : "");
-    assert_int_equal(filter_parse(text, &filter, &err), 0);
-    assert_int_equal(filter_matches(filter, &device, &answer, &err), 0);
-    assert_false(answer);
-    filter_free(&filter);
-    memset(text, '(', 1000);
-    strcpy(text + 1000, "all");
-    assert_int_equal(filter_parse(text, &filter, &err), -1);
-    assert_string_equal(err.detail, "position 33: too deeply nested");
-    length = 0;
-    for (int i = 0; i < 1000; i++)
-        length += (size_t)sprintf(text + length, "not ");
-    strcpy(text + length, "all");
-    assert_int_equal(filter_parse(text, &filter, &err), -1);
+    repeat(&text, "(not ", FILTER_DEPTH_MAX / 2);
+    text_append(&text, "all");
+    repeat(&text, ")", FILTER_DEPTH_MAX / 2);
+    assert_int_equal(parse(&text, &err), 0);
+    repeat(&text, "(all) and not all and ", 100); /* beside each other is not deep */
+    text_append(&text, "all");
+    assert_int_equal(parse(&text, &err), 0);
+    repeat(&text, "(", 1000);
+    assert_refused(&text, "position 33: too deeply nested");
+    repeat(&text, "not ", 1000);
+    assert_refused(&text, "position 129: too deeply nested");
+}
+
+static void a_filter_has_so_many_comparisons_values_and_bytes(void **state)
+{
+    struct text text = {0};
+    struct error err;
+
+    (void)state;
+    repeat(&text, "all or ", FILTER_TERMS_MAX - 1);
+    text_append(&text, "id = x");
+    assert_int_equal(parse(&text, &err), 0);
+    repeat(&text, "all or ", FILTER_TERMS_MAX);
+    text_append(&text, "id = x");
+    assert_refused(&text,
+                   "position 3501: more than 500 comparisons; \"in\" takes many values as one");
+    text_append(&text, "id in (a");
+    repeat(&text, ",a", FILTER_VALUES_MAX - 1);
+    text_append(&text, ")");
+    assert_int_equal(parse(&text, &err), 0);
+    text_append(&text, "id in (a");
+    repeat(&text, ",a", FILTER_VALUES_MAX);
+    text_append(&text, ")");
+    assert_refused(&text, "position 8200: more than 4096 values");
+    text_append(&text, "all");
+    repeat(&text, " ", FILTER_TEXT_MAX - 3);
+    assert_int_equal(parse(&text, &err), 0);
+    text_append(&text, "all");
+    repeat(&text, " ", FILTER_TEXT_MAX - 2);
+    assert_refused(&text, "longer than 65536 bytes");
 }
 
 int main(void)
@@ -219,7 +268,8 @@ int main(void)
         cmocka_unit_test(filters_do_not_match),
         cmocka_unit_test(nothing_is_looked_up_that_does_not_decide),
         cmocka_unit_test(mistakes_are_told_with_their_place),
-        cmocka_unit_test(long_chains_are_fine_and_deep_nesting_is_not),
+        cmocka_unit_test(a_filter_nests_only_so_deep),
+        cmocka_unit_test(a_filter_has_so_many_comparisons_values_and_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

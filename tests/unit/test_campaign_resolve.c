@@ -39,6 +39,7 @@ static int set_up(void **state)
                               .state = CAMPAIGN_RUNNING,
                               .release_is_offered = true,
                               .security_version = 5,
+                              .rules = {.is_sticky = true},
                               .bands = rig->bands[i],
                               .band_count = 2,
                               .images = &rig->image,
@@ -91,7 +92,8 @@ static void expect(struct rig *rig, enum reason reason, int64_t campaign_row)
 static void use_past(struct rig *rig, int64_t campaign_row, enum deployment_state state,
                      int64_t retry_at)
 {
-    rig->past = (struct past){campaign_row, state, 1, retry_at};
+    rig->past = (struct past){
+        .campaign_row = campaign_row, .state = state, .wave = 1, .retry_at = retry_at};
     rig->question.past_count = 1;
 }
 
@@ -239,6 +241,347 @@ static void every_step_can_be_explained(void **state)
     }
 }
 
+/* -- all steps -- */
+
+/* Releases 1.0, 2.0, 3.0 and 4.0 of one product; 3.0 is what the first campaign brings. */
+struct product {
+    struct line_release releases[4];
+    struct line line;
+};
+
+static void make_product(struct rig *rig, struct product *product)
+{
+    struct error err;
+
+    *product = (struct product){
+        .line = {.releases = product->releases, .count = 4}
+    };
+    for (int i = 0; i < 4; i++) {
+        struct line_release *release = &product->releases[i];
+
+        *release = (struct line_release){.row_id = i + 1,
+                                         .counter = i + 1,
+                                         .security_version = 5,
+                                         .is_offered = true,
+                                         .images = &rig->image,
+                                         .image_count = 1};
+        snprintf(release->version, sizeof release->version, "%d.0", i + 1);
+    }
+    assert_int_equal(line_index(&product->line, &err), 0);
+    rig->plans[0].release_row = 3;
+    rig->plans[0].line = &product->line;
+    rig->plans[0].goal = &product->releases[2];
+    rig->question.plan_count = 1;
+}
+
+static void index_again(struct product *product)
+{
+    struct error err;
+
+    free(product->line.by_version);
+    free(product->line.floors);
+    product->line.floor_count = 0;
+    assert_int_equal(line_index(&product->line, &err), 0);
+}
+
+static void clear_product(struct product *product)
+{
+    free(product->line.by_version);
+    free(product->line.floors);
+}
+
+static int keep_reason(void *arg, const struct plan *plan, enum reason reason, struct error *err)
+{
+    (void)plan, (void)err;
+    *(enum reason *)arg = reason;
+    return 0;
+}
+
+/* Where no campaign won, the answer is why the only one did not. */
+static enum reason asked(struct rig *rig)
+{
+    enum reason told = REASONS;
+    struct resolution answer;
+    struct error err;
+
+    rig->question.note = keep_reason;
+    rig->question.note_arg = &told;
+    assert_int_equal(resolve(&rig->question, &answer, &err), 0);
+    return told == REASONS ? answer.reason : told;
+}
+
+static void expect_asked(struct rig *rig, enum reason reason)
+{
+    enum reason answer = asked(rig);
+
+    if (answer != reason)
+        fail_msg("%s instead of %s", reason_code(answer), reason_code(reason));
+}
+
+static enum admission look_at(void *arg, const struct plan *plan, int64_t *ret_wait)
+{
+    (void)plan;
+    *ret_wait = 7;
+    return *(enum admission *)arg;
+}
+
+/* Everything speaks against it; what comes first in the list of steps is told first. */
+static void the_steps_are_asked_in_their_order(void **state)
+{
+    struct rig *rig = *state;
+    struct question *question = &rig->question;
+    struct plan *plan = &rig->plans[0];
+    struct product product;
+    struct freeze_rule freeze = {.from_at = 0, .until_at = NOW + 1, .reason = "holidays"};
+    struct steering steering = {
+        .is_halted = true, .halt_reason = "smoke", .freezes = &freeze, .freeze_count = 1};
+    enum admission admission = ADMIT_LATER_SITE;
+
+    make_product(rig, &product);
+    strcpy(product.releases[0].dead_end, "new partitions");
+    question->is_active = false;
+    question->steering = &steering;
+    question->pin = PIN_HOLD;
+    question->created_at = 20;
+    question->facts.version = "3.0";
+    question->facts.model = "renamed";
+    question->facts.hardware = "other";
+    question->floor = 9;
+    question->look = look_at;
+    question->look_arg = &admission;
+    plan->rules.is_snapshot = true;
+    plan->started_at = 10;
+    plan->state = CAMPAIGN_PAUSED;
+    plan->channel_row = 4;
+    plan->release_is_offered = false;
+    plan->rules.download_windows = (struct windows){{{0x7f, 8 * 3600, 60}}, 1};
+    plan->zone = zone_named("UTC");
+    rig->bands[0][0].state = rig->bands[0][1].state = WAVE_PENDING;
+
+    expect_asked(rig, REASON_DEVICE_STATE);
+    question->is_active = true;
+    expect_asked(rig, REASON_HALTED);
+    steering.is_halted = false;
+    expect_asked(rig, REASON_HOLD);
+    question->pin = PIN_RELEASE;
+    expect_asked(rig, REASON_NOT_RUNNING);
+    plan->state = CAMPAIGN_RUNNING;
+    expect_asked(rig, REASON_PINNED);
+    question->pin = PIN_NONE;
+    expect_asked(rig, REASON_CHANNEL);
+    question->hand_channel = 4;
+    expect_asked(rig, REASON_NO_MATCH);
+    question->facts.model = "gw";
+    expect_asked(rig, REASON_NEWCOMER);
+    question->created_at = 10;
+    expect_asked(rig, REASON_WAVE_NOT_OPEN);
+    for (int i = 0; i < 2; i++) {
+        rig->bands[0][i].state = WAVE_OPEN;
+        rig->bands[0][i].ramp = 1000000;
+        rig->bands[0][i].opened_at = NOW;
+    }
+    expect_asked(rig, REASON_TURN);
+    rig->bands[0][0].ramp = rig->bands[0][1].ramp = 0;
+    expect_asked(rig, REASON_ALREADY);
+    question->facts.version = "4.0";
+    expect_asked(rig, REASON_RELEASE_WITHDRAWN);
+    plan->release_is_offered = true;
+    expect_asked(rig, REASON_HARDWARE);
+    question->facts.hardware = "gw";
+    expect_asked(rig, REASON_SECURITY_FLOOR);
+    question->floor = 0;
+    expect_asked(rig, REASON_DOWNGRADE);
+    question->facts.version = "1.0";
+    expect_asked(rig, REASON_DEAD_END);
+    product.releases[0].dead_end[0] = '\0';
+    expect_asked(rig, REASON_FREEZE);
+    freeze.until_at = NOW;
+    expect_asked(rig, REASON_WINDOW);
+    use_past(rig, 2, DEPLOYMENT_FAILED, NOW + 1);
+    plan->rules.download_windows.count = 0;
+    expect_asked(rig, REASON_BACK_OFF);
+    rig->past.retry_at = NOW;
+    expect_asked(rig, REASON_CAPACITY_SITE);
+    admission = ADMIT;
+    expect_asked(rig, REASON_OFFER);
+    clear_product(&product);
+}
+
+static void a_reason_tells_when_it_may_be_gone(void **state)
+{
+    struct rig *rig = *state;
+    struct freeze_rule freezes[] = {
+        {.from_at = 0,       .until_at = NOW + 50,  .reason = "short"},
+        {.from_at = 0,       .until_at = NOW + 90,  .reason = "long" },
+        {.from_at = NOW + 1, .until_at = NOW + 500, .reason = "later"},
+    };
+    struct steering steering = {.freezes = freezes, .freeze_count = 3};
+    enum admission admission = ADMIT_LATER_RATE;
+    struct resolution answer;
+    struct error err;
+
+    rig->question.steering = &steering;
+    assert_int_equal(resolve(&rig->question, &answer, &err), 0);
+    assert_int_equal(answer.until, NOW + 90);
+    assert_string_equal(answer.text, "long");
+    steering.freeze_count = 0;
+    rig->question.look = look_at;
+    rig->question.look_arg = &admission;
+    assert_int_equal(resolve(&rig->question, &answer, &err), 0);
+    assert_int_equal(answer.reason, REASON_START_RATE);
+    assert_int_equal(answer.until, NOW + 7);
+    rig->question.pin = PIN_HOLD;
+    rig->question.pin_until = NOW + 3;
+    assert_int_equal(resolve(&rig->question, &answer, &err), 0);
+    assert_int_equal(answer.until, NOW + 3);
+}
+
+static void admissions_are_told_by_their_own_codes(void **state)
+{
+    (void)state;
+    for (int admission = ADMIT; admission <= ADMIT_LATER_BYTES; admission++)
+        assert_string_equal(reason_code(reason_of_admission((enum admission)admission)),
+                            admission_code((enum admission)admission));
+}
+
+/* -- pins and standing campaigns -- */
+
+static void pins_and_their_campaigns_belong_together(void **state)
+{
+    struct rig *rig = *state;
+
+    rig->plans[1].rules.kind = KIND_PIN;
+    expect(rig, REASON_OFFER, 2);
+    rig->question.pin = PIN_RELEASE;
+    rig->question.pin_campaign = 1;
+    expect(rig, REASON_OFFER, 1);
+    rig->question.pin_campaign = 9;
+    expect(rig, REASON_PINNED, 0);
+    rig->question.pin = PIN_NONE;
+    rig->plans[0].state = CAMPAIGN_FINISHED;
+    expect(rig, REASON_NO_CAMPAIGN, 0);
+}
+
+static void a_standing_campaign_wants_its_release_to_be_there(void **state)
+{
+    static const struct {
+        enum deployment_state state;
+        const char *version;
+        enum reason reason;
+    } cases[] = {
+        {DEPLOYMENT_CONFIRMED,      "3.0", REASON_CONFIRMED},
+        {DEPLOYMENT_CONFIRMED,      "1.0", REASON_OFFER    },
+        {DEPLOYMENT_NOT_APPLICABLE, "1.0", REASON_OFFER    },
+        {DEPLOYMENT_REMOVED,        "1.0", REASON_OFFER    },
+        {DEPLOYMENT_REJECTED,       "1.0", REASON_LEFT_OUT },
+        {DEPLOYMENT_REVERTED,       "1.0", REASON_REVERTED },
+        {DEPLOYMENT_FAILED,         "1.0", REASON_FAILED   },
+    };
+    struct rig *rig = *state;
+
+    rig->plans[0].rules.kind = KIND_BASELINE;
+    rig->plans[0].since = NOW - 100;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        use_past(rig, 2, cases[i].state, 0);
+        rig->past.state_at = NOW - 50;
+        rig->question.facts.version = cases[i].version;
+        expect(rig, cases[i].reason, 2);
+        rig->past.state_at = NOW - 150; /* before its release was the baseline */
+        expect(rig, cases[i].reason == REASON_CONFIRMED ? REASON_ALREADY : REASON_OFFER, 2);
+    }
+}
+
+static void who_moved_leaves_a_standing_campaign_but_not_an_update(void **state)
+{
+    struct rig *rig = *state;
+
+    use_past(rig, 2, DEPLOYMENT_WITHDRAWN, 0);
+    rig->question.plan_count = 1;
+    rig->plans[0].channel_row = 4;
+    rig->question.hand_channel = 5;
+    expect(rig, REASON_OFFER, 2);
+    rig->plans[0].rules.kind = KIND_BASELINE;
+    expect(rig, REASON_NO_CAMPAIGN, 0);
+    rig->plans[0].rules.kind = KIND_UPDATE;
+    rig->plans[0].rules.is_sticky = false;
+    expect(rig, REASON_NO_CAMPAIGN, 0);
+}
+
+/* -- lines -- */
+
+static int64_t next_release(struct rig *rig)
+{
+    struct resolution answer;
+    struct error err;
+
+    assert_int_equal(resolve(&rig->question, &answer, &err), 0);
+    assert_int_equal(answer.reason, REASON_OFFER);
+    return answer.release_row;
+}
+
+static void a_way_leads_over_every_floor_between(void **state)
+{
+    struct rig *rig = *state;
+    struct product product;
+    struct image foreign = {100, NULL, 0};
+
+    make_product(rig, &product);
+    assert_int_equal(next_release(rig), 3);
+    product.releases[1].is_floor = product.releases[3].is_floor = true;
+    index_again(&product);
+    assert_int_equal(next_release(rig), 2);
+    rig->question.facts.version = "2.0";
+    assert_int_equal(next_release(rig), 3);
+    rig->question.facts.version = "0.1-lab"; /* unknown: older than all */
+    assert_int_equal(next_release(rig), 2);
+    product.releases[1].images = &foreign; /* it is not for this hardware */
+    assert_int_equal(next_release(rig), 3);
+    product.releases[1].images = &rig->image;
+    product.releases[1].security_version = 3;
+    rig->question.floor = 4; /* it has been further than the floor */
+    assert_int_equal(next_release(rig), 3);
+    rig->question.floor = 0;
+    product.releases[1].is_offered = false;
+    index_again(&product);
+    assert_int_equal(next_release(rig), 3);
+    clear_product(&product);
+}
+
+static void a_rollback_stops_at_what_cannot_be_undone(void **state)
+{
+    struct rig *rig = *state;
+    struct product product;
+
+    make_product(rig, &product);
+    rig->plans[0].rules.kind = KIND_ROLLBACK;
+    rig->question.facts.version = "4.0";
+    assert_int_equal(next_release(rig), 3);
+    product.releases[2].is_floor = true; /* to a floor is not below it */
+    index_again(&product);
+    assert_int_equal(next_release(rig), 3);
+    product.releases[3].is_floor = true;
+    index_again(&product);
+    expect(rig, REASON_FLOOR, 2);
+    product.releases[3].security_floor = 6;
+    expect(rig, REASON_SECURITY_FLOOR, 2);
+    clear_product(&product);
+}
+
+static void what_was_confirmed_raises_the_security_floor(void **state)
+{
+    struct rig *rig = *state;
+    struct product product;
+
+    make_product(rig, &product);
+    product.releases[3].security_floor = 6;
+    use_past(rig, 1, DEPLOYMENT_CONFIRMED, 0);
+    rig->past.release_row = 4;
+    expect(rig, REASON_SECURITY_FLOOR, 2);
+    rig->past.state = DEPLOYMENT_FAILED;
+    expect(rig, REASON_OFFER, 2);
+    clear_product(&product);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -254,6 +597,15 @@ int main(void)
         CASE(a_member_stays_one_when_it_matches_no_more),
         CASE(a_newer_success_is_not_undone),
         CASE(every_step_can_be_explained),
+        CASE(the_steps_are_asked_in_their_order),
+        CASE(a_reason_tells_when_it_may_be_gone),
+        CASE(admissions_are_told_by_their_own_codes),
+        CASE(pins_and_their_campaigns_belong_together),
+        CASE(a_standing_campaign_wants_its_release_to_be_there),
+        CASE(who_moved_leaves_a_standing_campaign_but_not_an_update),
+        CASE(a_way_leads_over_every_floor_between),
+        CASE(a_rollback_stops_at_what_cannot_be_undone),
+        CASE(what_was_confirmed_raises_the_security_floor),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The small pure rules of campaigns: versions, ranks, waves, gates, failures, evidence, states. */
+/* The small pure rules of campaigns: versions, gates, spans, failures, evidence, states. */
 #include "campaign/evidence.h"
 #include "campaign/failure.h"
 #include "campaign/gate.h"
-#include "campaign/rank.h"
 #include "campaign/spans.h"
 #include "campaign/state.h"
-#include "campaign/version.h"
-#include "campaign/wave.h"
+#include "core/version.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -65,81 +63,6 @@ static void versions_that_mean_the_same_are_equal(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(same); i++)
         assert_int_equal(version_compare(same[i][0], same[i][1]), 0);
-}
-
-/* -- ranks and waves -- */
-
-static const uint8_t salt[SALT_SIZE] = "0123456789abcdef";
-
-static void a_rank_never_changes(void **state)
-{
-    (void)state;
-    /* printf '0123456789abcdefgw-0001' | sha256sum, the first 63 bits */
-    assert_true(rank_of(salt, "gw-0001") == INT64_C(6146804906440545533));
-}
-
-static void ranks_are_spread_evenly(void **state)
-{
-    int below = 0;
-    char id[16];
-
-    (void)state;
-    for (int i = 0; i < 10000; i++) {
-        snprintf(id, sizeof id, "dev-%d", i);
-        below += rank_of(salt, id) <= rank_limit(10);
-    }
-    assert_in_range(below, 900, 1100); /* 3.3 standard deviations */
-}
-
-static void another_salt_gives_another_order(void **state)
-{
-    static const uint8_t other[SALT_SIZE] = "fedcba9876543210";
-
-    (void)state;
-    assert_true(rank_of(salt, "gw-0001") != rank_of(other, "gw-0001"));
-}
-
-static void a_higher_percentage_only_adds(void **state)
-{
-    int64_t before = -1;
-
-    (void)state;
-    assert_true(rank_limit(0) == -1);
-    for (double percent = 0.001; percent <= 100; percent *= 1.07) {
-        assert_true(rank_limit(percent) > before);
-        before = rank_limit(percent);
-    }
-    assert_true(rank_limit(100) == RANK_MAX);
-}
-
-static void a_device_is_in_the_first_wave_that_covers_it(void **state)
-{
-    static const struct band bands[] = {
-        {.limit = 10, .state = WAVE_OPEN   },
-        {.limit = -1, .state = WAVE_PENDING},
-        {.limit = 50, .state = WAVE_PENDING}
-    };
-
-    (void)state;
-    assert_int_equal(wave_of(bands, 3, 10), 0);
-    assert_int_equal(wave_of(bands, 3, 11), 2);
-    assert_int_equal(wave_of(bands, 3, 51), -1);
-    assert_int_equal(wave_of(bands, 0, 0), -1);
-}
-
-static void the_smallest_ranks_are_found_in_any_order(void **state)
-{
-    struct smallest smallest;
-    struct error err;
-
-    (void)state;
-    assert_int_equal(smallest_init(&smallest, 3, &err), 0);
-    assert_true(smallest_limit(&smallest) == -1);
-    for (int64_t i = 0; i < 100; i++)
-        smallest_add(&smallest, (i * 37) % 101);
-    assert_int_equal(smallest.count, 3);
-    assert_int_equal(smallest_limit(&smallest), 2);
-    smallest_clear(&smallest);
 }
 
 /* -- gates and brakes -- */
@@ -208,6 +131,10 @@ static void the_gate_judges(void **state)
         {"by hand",                            &manual,    {10, 10, 8, 0, 0}, 940, GATE_APPROVE},
         {"all resolved, too few good",         &automatic, {10, 10, 4, 6, 0}, 0,   GATE_HOLD   },
         {"never with less than min_confirmed", &strict,    {7, 7, 7, 0, 0},   0,   GATE_HOLD   },
+        {"too few are left to reach it",       &strict,    {10, 9, 5, 3, 0},  0,   GATE_HOLD   },
+        {"those left may just reach it",       &strict,    {10, 9, 5, 2, 0},  0,   GATE_WAIT   },
+        {"more than enough, half resolved",    &strict,    {16, 16, 8, 0, 0}, 0,   GATE_SOAK   },
+        {"one short of half",                  &strict,    {18, 16, 8, 0, 0}, 0,   GATE_WAIT   },
         {"three are all there are",            &automatic, {3, 3, 3, 0, 0},   0,   GATE_SOAK   },
         {"one of three declined",              &automatic, {3, 3, 2, 0, 1},   0,   GATE_SOAK   },
     };
@@ -465,16 +392,53 @@ static void a_deployment_is_confirmed_only_by_verifying(void **state)
                              from == DEPLOYMENT_TIMED_OUT);
     for (int to = 0; to < DEPLOYMENT_STATES; to++)
         assert_int_equal(deployment_may_move(DEPLOYMENT_CONFIRMED, (enum deployment_state)to),
-                         to == DEPLOYMENT_REVERTED);
+                         to == DEPLOYMENT_REVERTED || to == DEPLOYMENT_OFFERED);
 }
 
-static void only_what_ended_without_success_is_offered_again(void **state)
+/* A standing campaign offers whenever its release is missing; others only after a withdrawal. */
+static void only_what_is_over_is_offered_again(void **state)
 {
+    static const bool is_under_way[DEPLOYMENT_STATES] = {
+        [DEPLOYMENT_OFFERED] = true,    [DEPLOYMENT_DOWNLOADING] = true,
+        [DEPLOYMENT_DOWNLOADED] = true, [DEPLOYMENT_WAITING] = true,
+        [DEPLOYMENT_INSTALLING] = true, [DEPLOYMENT_VERIFYING] = true,
+        [DEPLOYMENT_CANCELLED] = true, /* by its campaign's end */
+    };
+
     (void)state;
     for (int from = 0; from < DEPLOYMENT_STATES; from++)
         assert_int_equal(deployment_may_move((enum deployment_state)from, DEPLOYMENT_OFFERED),
-                         from == DEPLOYMENT_WITHDRAWN || from == DEPLOYMENT_FAILED ||
-                             from == DEPLOYMENT_TIMED_OUT);
+                         !is_under_way[from]);
+}
+
+static void what_did_not_succeed_can_be_withdrawn(void **state)
+{
+    static const bool stays[DEPLOYMENT_STATES] = {
+        [DEPLOYMENT_WITHDRAWN] = true,      [DEPLOYMENT_CONFIRMED] = true,
+        [DEPLOYMENT_SUPERSEDED] = true,     [DEPLOYMENT_CANCELLED] = true,
+        [DEPLOYMENT_NOT_APPLICABLE] = true, [DEPLOYMENT_ALREADY] = true,
+        [DEPLOYMENT_REMOVED] = true,
+    };
+
+    (void)state;
+    for (int from = 0; from < DEPLOYMENT_STATES; from++)
+        assert_int_equal(deployment_may_move((enum deployment_state)from, DEPLOYMENT_WITHDRAWN),
+                         !stays[from]);
+}
+
+static void a_watched_campaign_can_still_be_stopped(void **state)
+{
+    static const bool follows[CAMPAIGN_STATES] = {
+        [CAMPAIGN_FINISHED] = true,
+        [CAMPAIGN_PAUSED] = true,
+        [CAMPAIGN_ABORTED] = true,
+        [CAMPAIGN_SUPERSEDED] = true,
+    };
+
+    (void)state;
+    for (int to = 0; to < CAMPAIGN_STATES; to++)
+        assert_int_equal(campaign_may_move(CAMPAIGN_FINISHING, (enum campaign_state)to),
+                         follows[to]);
 }
 
 static void no_state_follows_itself_and_none_is_forgotten(void **state)
@@ -513,12 +477,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(versions_stand_in_their_order),
         cmocka_unit_test(versions_that_mean_the_same_are_equal),
-        cmocka_unit_test(a_rank_never_changes),
-        cmocka_unit_test(ranks_are_spread_evenly),
-        cmocka_unit_test(another_salt_gives_another_order),
-        cmocka_unit_test(a_higher_percentage_only_adds),
-        cmocka_unit_test(a_device_is_in_the_first_wave_that_covers_it),
-        cmocka_unit_test(the_smallest_ranks_are_found_in_any_order),
         cmocka_unit_test(the_brake_follows_the_table),
         cmocka_unit_test(the_brake_trips_exactly_at_its_limit),
         cmocka_unit_test(the_gate_judges),
@@ -536,7 +494,9 @@ int main(void)
         cmocka_unit_test(a_campaign_cannot_run_without_review),
         cmocka_unit_test(a_wave_passes_only_after_its_soak_or_by_hand),
         cmocka_unit_test(a_deployment_is_confirmed_only_by_verifying),
-        cmocka_unit_test(only_what_ended_without_success_is_offered_again),
+        cmocka_unit_test(only_what_is_over_is_offered_again),
+        cmocka_unit_test(what_did_not_succeed_can_be_withdrawn),
+        cmocka_unit_test(a_watched_campaign_can_still_be_stopped),
         cmocka_unit_test(no_state_follows_itself_and_none_is_forgotten),
         cmocka_unit_test(words_that_are_no_state_are_refused),
     };

@@ -31,6 +31,16 @@ static int read_then_write(struct request *req, struct reply *reply, struct erro
     return reply_bytes(reply, 200, "text/plain", "on the writer", 13);
 }
 
+/* Looks at something for long, then writes. */
+static int work_then_write(struct request *req, struct reply *reply, struct error *err)
+{
+    const char *name;
+
+    if (request_on_writer(req))
+        return reply_bytes(reply, 200, "text/plain", "written", 7);
+    return json_get_string(request_json(req), "name", &name, err) ? HANDLE_FAILED : HANDLE_AS_WRITE;
+}
+
 static int work(struct request *req, struct reply *reply, struct error *err)
 {
     (void)req, (void)err;
@@ -44,6 +54,7 @@ static const struct route rows[] = {
     {"POST", "/write", AUDIENCE_ANYONE, NULL, WRITE, JSON_BODY, 100, post_write,      NULL},
     {"GET",  "/turn",  AUDIENCE_ANYONE, NULL, READ,  NO_BODY,   0,   read_then_write, NULL},
     {"GET",  "/work",  AUDIENCE_ANYONE, NULL, WORK,  NO_BODY,   0,   work,            NULL},
+    {"POST", "/both",  AUDIENCE_ANYONE, NULL, WORK,  JSON_BODY, 100, work_then_write, NULL},
 };
 static const struct routes table = {rows, COUNT_OF(rows)};
 static const struct routes *const tables[] = {&table, NULL};
@@ -66,6 +77,24 @@ static int tear_down(void **state)
 }
 
 /* -- threads -- */
+
+static void a_worker_may_hand_on_to_the_writer(void **state)
+{
+    static const char good[] = JSON_POST("/both", "14", "{\"name\":\"ann\"}");
+    static const char bad[] = JSON_POST("/both", "2", "{}");
+
+    (void)state;
+    {
+        CLEANUP(answer_free) struct answer answer = ask(bad);
+
+        assert_int_equal(answer.status, 400);
+        assert_int_equal(writer_number(&writer.run), 0);
+    }
+    CLEANUP(answer_free) struct answer answer = ask(good);
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(answer.body, "written");
+    assert_int_equal(writer_number(&writer.run), 1);
+}
 
 static void writes_run_on_the_writer_and_are_answered_after_the_commit(void **state)
 {
@@ -223,6 +252,7 @@ static void stopping_with_requests_away_waits_for_them(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(a_worker_may_hand_on_to_the_writer),
         CASE(writes_run_on_the_writer_and_are_answered_after_the_commit),
         CASE(a_commit_that_is_lost_is_503),
         CASE(a_full_queue_is_503_and_the_connection_lives),

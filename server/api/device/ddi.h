@@ -37,21 +37,21 @@ void ddi_write_base(struct text *text, struct request *req);
 
 /* -- polling -- */
 
-/* The seconds a device is told to sleep: `interval` spread by `percent` to both sides, each device
- * with a place of its own, within [least, 23:59:59]. */
-struct poll_spread {
-    int64_t interval, least, percent;
-    uint64_t seed; /* of the device: the same one gets the same place */
-};
-int64_t ddi_sleep_seconds(const struct poll_spread *spread);
-/* The same for a device, as the configuration and the resolver want it. */
+/* The seconds until a device is to come again: what the resolver says, else its next slot, and
+ * never sooner than the configuration allows. */
 int64_t ddi_poll_after(const struct config *config, const struct device *device,
-                       const struct decision *decision);
+                       const struct decision *decision, int64_t now);
 /* HH:MM:SS, always 8 characters: clients take nothing else. */
 #define DDI_SLEEP_SIZE sizeof "00:00:00"
 const char *ddi_sleep_text(int64_t seconds, char text[DDI_SLEEP_SIZE]);
 /* The `c` of a link: changes when what it leads to would. */
-int32_t ddi_content_hash(int64_t action, int64_t release_row, int64_t attempt);
+int32_t ddi_content_hash(const struct decision *decision);
+
+/* What the protocol calls the two halves of an installation. */
+struct ddi_handling {
+    const char *download, *update;
+};
+struct ddi_handling ddi_handling(enum install install);
 
 /* -- documents -- */
 

@@ -74,26 +74,43 @@ static void write_chunks(struct text *json, struct request *req, const struct re
     text_append(json, component ? "]}" : "");
 }
 
+/* What is only to be fetched for now, or waits for its window, is not installed: "skip". */
+struct ddi_handling ddi_handling(enum install install)
+{
+    static const struct ddi_handling handlings[] = {
+        [INSTALL_FORCED] = {"forced",  "forced" },
+        [INSTALL_OPTIONAL] = {"attempt", "attempt"},
+        [INSTALL_PRESTAGE] = {"forced",  "skip"   },
+    };
+
+    return handlings[install];
+}
+
 static int reply_deployment(struct request *req, struct reply *reply, bool is_installed,
                             struct error *err)
 {
     CLEANUP(text_clear) struct text json = {0};
     CLEANUP(targets_release) struct targets targets = {0};
     CLEANUP(tx_end) struct tx tx = {0};
+    const struct app *app = request_app(req);
     struct deployment deployment;
     struct device device;
     struct release release;
+    struct decision terms;
 
     if (ddi_begin(req, &tx, &device, err) || ddi_deployment(req, &tx, &device, &deployment, err))
         return HANDLE_FAILED;
     if (!is_readable(&deployment) || (is_installed && deployment.is_open))
         return fail(err, PROBLEM_NOT_FOUND, "no such action now");
-    if (load_targets(&tx, &deployment, &release, &targets, err))
+    if (load_targets(&tx, &deployment, &release, &targets, err) ||
+        campaign_terms(&tx, app->campaigns, &device, &deployment, request_now(req), &terms, err))
         return HANDLE_FAILED;
+    const struct ddi_handling handling =
+        ddi_handling(is_installed ? INSTALL_FORCED : terms.install);
     text_format(&json,
-                "{\"id\":\"%lld\",\"deployment\":{\"download\":\"forced\",\"update\":\"forced\","
+                "{\"id\":\"%lld\",\"deployment\":{\"download\":\"%s\",\"update\":\"%s\","
                 "\"chunks\":[",
-                (long long)deployment.action);
+                (long long)deployment.action, handling.download, handling.update);
     write_chunks(&json, req, &release, &targets);
     text_append(&json, "]}}");
     return reply_json_text(reply, 200, &json, true);

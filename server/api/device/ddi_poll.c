@@ -3,21 +3,9 @@
  * question, and some text. */
 #include "api/device/ddi.h"
 
+#include "campaign/spread.h"
+
 #define SLEEP_MOST (24 * 3600 - 1)
-
-int64_t ddi_sleep_seconds(const struct poll_spread *spread)
-{
-    /* The seed's low 32 bits, spread well by a multiplication, as a share in [-1, 1). */
-    uint32_t mixed = (uint32_t)((spread->seed * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
-    double share = (double)mixed / 2147483648.0 - 1.0;
-    double seconds = (double)spread->interval * (1.0 + share * (double)spread->percent / 100.0);
-    int64_t rounded = (int64_t)(seconds + 0.5);
-    int64_t least = spread->least < 1 ? 1 : spread->least;
-
-    if (rounded < least)
-        rounded = least;
-    return rounded > SLEEP_MOST ? SLEEP_MOST : rounded;
-}
 
 const char *ddi_sleep_text(int64_t seconds, char text[DDI_SLEEP_SIZE])
 {
@@ -32,9 +20,10 @@ const char *ddi_sleep_text(int64_t seconds, char text[DDI_SLEEP_SIZE])
     return text;
 }
 
-int32_t ddi_content_hash(int64_t action, int64_t release_row, int64_t attempt)
+int32_t ddi_content_hash(const struct decision *decision)
 {
-    const uint64_t values[] = {(uint64_t)action, (uint64_t)release_row, (uint64_t)attempt};
+    const uint64_t values[] = {(uint64_t)decision->action, (uint64_t)decision->release_row,
+                               (uint64_t)decision->attempt, (uint64_t)decision->install};
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
     for (size_t i = 0; i < COUNT_OF(values); i++)
@@ -61,8 +50,7 @@ static void write_action(struct text *json, struct request *req, const struct de
     text_number(json, decision->action);
     if (is_offer) { /* a cancel's link has no query: clients append to it */
         text_append(json, "?c=");
-        text_number(json,
-                    ddi_content_hash(decision->action, decision->release_row, decision->attempt));
+        text_number(json, ddi_content_hash(decision));
     }
     text_append(json, "\"}");
 }
@@ -86,18 +74,14 @@ static void write_links(struct text *json, struct request *req, const struct dev
 }
 
 int64_t ddi_poll_after(const struct config *config, const struct device *device,
-                       const struct decision *decision)
+                       const struct decision *decision, int64_t now)
 {
-    struct poll_spread spread = {
-        .interval = decision->poll_after ? decision->poll_after : config->device_poll,
-        .least = config->device_poll_minimum,
-        .percent = config->device_poll_spread,
-        .seed = (uint64_t)device->row_id,
-    };
+    int64_t interval = config->device_poll;
+    int64_t least = config->device_poll_minimum < interval ? config->device_poll_minimum : interval;
+    int64_t after =
+        decision->poll_after ? decision->poll_after : spread_poll(device->id, interval, now);
 
-    if (spread.least > config->device_poll)
-        spread.least = config->device_poll;
-    return ddi_sleep_seconds(&spread);
+    return after < least ? least : after;
 }
 
 int ddi_poll(struct request *req, struct reply *reply, struct error *err)
@@ -116,8 +100,9 @@ int ddi_poll(struct request *req, struct reply *reply, struct error *err)
         return HANDLE_AS_WRITE;
     if (tx_commit(&tx, err))
         return HANDLE_FAILED;
+    int64_t after = ddi_poll_after(app->config, &device, &decision, request_now(req));
     text_append(&json, "{\"config\":{\"polling\":{\"sleep\":\"");
-    text_append(&json, ddi_sleep_text(ddi_poll_after(app->config, &device, &decision), sleep));
+    text_append(&json, ddi_sleep_text(after, sleep));
     text_append(&json, "\"}}");
     write_links(&json, req, &device, &decision);
     text_append(&json, "}");

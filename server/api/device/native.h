@@ -23,8 +23,9 @@ struct native_status {
     bool is_final;
     const char *class;               /* one of the failure classes, or NULL */
     char detail[NATIVE_DETAIL_SIZE]; /* "code: detail" */
-    const char *attack;              /* NULL: none */
-    int64_t root_version;            /* the newest root the device has seen; 0: not told */
+    const char *consent_by; /* who at the device agreed to the installation; NULL: nobody */
+    const char *attack;     /* NULL: none */
+    int64_t root_version;   /* the newest root the device has seen; 0: not told */
 };
 /* Borrows from `json`. */
 int native_status_from_json(const json_t *json, struct native_status *ret,

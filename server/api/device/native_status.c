@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define COMPONENTS_MAX 32
+#define CONSENT_BY_MAX 64
 #define VERSION_COMPONENT "app"
 
 /* -- reading -- */
@@ -125,6 +126,24 @@ static int read_tuf(const json_t *json, struct native_status *ret, struct error 
                : 0;
 }
 
+static int read_consent(const json_t *json, struct native_status *ret, struct error *err)
+{
+    const json_t *consent;
+
+    ret->consent_by = NULL;
+    if (json_get_object_or_none(json, "consent", &consent, err))
+        return -1;
+    if (!consent)
+        return 0;
+    if (json_get_string(consent, "by", &ret->consent_by, err))
+        return -1;
+    if (!ret->consent_by[0] || strlen(ret->consent_by) > CONSENT_BY_MAX)
+        return fail_field(err, PROBLEM_BAD_FIELD, "consent.by", "1 to %d bytes", CONSENT_BY_MAX);
+    return ret->action
+               ? 0
+               : fail_field(err, PROBLEM_BAD_FIELD, "deployment_id", "consent is to a deployment");
+}
+
 static int read_attack(const json_t *json, struct native_status *ret, struct error *err)
 {
     static const char *const attacks[] = {"signature", "rollback", "freeze",
@@ -155,8 +174,8 @@ int native_status_from_json(const json_t *json, struct native_status *ret, struc
     if (ret->evidence.boot_id && strlen(ret->evidence.boot_id) >= BOOT_ID_SIZE)
         return fail_field(err, PROBLEM_BAD_FIELD, "boot_id", "at most %d bytes", BOOT_ID_SIZE - 1);
     return read_components(json, ret, err) || read_state(json, ret, err) ||
-                   read_failure(json, ret, err) || read_tuf(json, ret, err) ||
-                   read_attack(json, ret, err)
+                   read_failure(json, ret, err) || read_consent(json, ret, err) ||
+                   read_tuf(json, ret, err) || read_attack(json, ret, err)
                ? -1
                : 0;
 }
@@ -240,6 +259,30 @@ static int take_alarms(struct arrival *arrival, struct error *err)
     return 0;
 }
 
+/* The deployment may be over meanwhile; that somebody agreed stays on record. */
+static int take_consent(struct arrival *arrival, const struct deployment *deployment,
+                        struct error *err)
+{
+    int64_t now = request_now(arrival->req);
+    const struct event event = {
+        .at = now,
+        .tenant_row = arrival->device.tenant_row,
+        .kind = "deployment.consent",
+        .device_row = arrival->device.row_id,
+        .campaign_row = deployment->campaign_row,
+        .deployment_row = deployment->row_id,
+        .attempt = deployment->attempt,
+        .cause = "report",
+        .detail = arrival->status.consent_by,
+    };
+
+    if (!arrival->status.consent_by || deployment->consent_at)
+        return 0;
+    if (deployment_consent(arrival->tx, deployment->row_id, arrival->status.consent_by, now, err))
+        return -1;
+    return event_append(arrival->tx, &event, err);
+}
+
 static int take_report(struct arrival *arrival, struct error *err)
 {
     struct app *app = request_app(arrival->req);
@@ -251,7 +294,7 @@ static int take_report(struct arrival *arrival, struct error *err)
     struct deployment deployment;
     enum report_result result;
 
-    if (!status->has_report)
+    if (!status->has_report && !status->consent_by)
         return 0;
     memcpy(report.hash, arrival->hash, sizeof report.hash);
     switch (deployment_by_action(arrival->tx, arrival->device.row_id, status->action, &deployment,
@@ -263,6 +306,10 @@ static int take_report(struct arrival *arrival, struct error *err)
     case STEP_ROW:
         break;
     }
+    if (take_consent(arrival, &deployment, err))
+        return -1;
+    if (!status->has_report)
+        return 0;
     if (campaign_take_report(arrival->tx, app->campaigns, &arrival->device, &deployment, &report,
                              request_now(arrival->req), &result, err))
         return -1;

@@ -131,6 +131,17 @@ static int write_image(struct text *json, struct tx *tx, const struct release *r
     return 0;
 }
 
+static const char *install_name(enum install install)
+{
+    static const char *const names[] = {
+        [INSTALL_FORCED] = "forced",
+        [INSTALL_OPTIONAL] = "optional",
+        [INSTALL_PRESTAGE] = "prestage",
+    };
+
+    return names[install];
+}
+
 static int write_deployment(struct text *json, struct tx *tx, struct request *req,
                             const struct decision *decision, struct error *err)
 {
@@ -150,6 +161,9 @@ static int write_deployment(struct text *json, struct tx *tx, struct request *re
     text_json_string(json, release.id);
     text_append(json, ",\"state\":");
     text_json_string(json, decision->verdict == VERDICT_CANCEL ? "cancelling" : decision->state);
+    text_format(json, ",\"install\":\"%s\",\"install_wait\":%lld,\"risk\":",
+                install_name(decision->install), (long long)decision->install_wait);
+    text_json_string(json, decision->risk);
     text_append(json, "},\"targets\":[");
     if (decision->verdict == VERDICT_CANCEL) {
         text_append(json, "]");
@@ -175,7 +189,7 @@ int native_get_update(struct request *req, struct reply *reply, struct error *er
     if (decision.verdict == VERDICT_WRITE)
         return HANDLE_AS_WRITE;
     text_format(&json, "{\"poll_after\":%lld,\"deployment\":",
-                (long long)ddi_poll_after(app->config, &device, &decision));
+                (long long)ddi_poll_after(app->config, &device, &decision, request_now(req)));
     if (decision.verdict == VERDICT_NOTHING)
         text_append(&json, "null,\"targets\":[]");
     else if (write_deployment(&json, &tx, req, &decision, err))

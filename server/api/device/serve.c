@@ -10,6 +10,7 @@ struct serving {
     const struct blob *blob;
     int64_t device_row, target_row;
     int64_t deployment_row; /* 0: nothing to count for */
+    bool has_begun;
 };
 
 /* A campaign may have been stopped between the handler's look and the labels by which transfers are
@@ -17,7 +18,7 @@ struct serving {
  * late is not withdrawn under a long transfer. */
 static bool may_begin(void *arg)
 {
-    const struct serving *serving = arg;
+    struct serving *serving = arg;
     CLEANUP(tx_end) struct tx tx = {0};
     struct decision decision;
     struct error err;
@@ -26,9 +27,10 @@ static bool may_begin(void *arg)
         campaign_allows_artifact(&tx, serving->device_row, serving->target_row, &decision, &err) !=
             STEP_ROW)
         return false;
-    if (serving->deployment_row)
-        campaign_note_transfer(serving->app->campaigns, serving->deployment_row, 0, 0,
-                               serving->blob->size);
+    if (serving->deployment_row && !serving->has_begun)
+        campaign_transfer_begins(serving->app->campaigns, serving->deployment_row,
+                                 serving->blob->size);
+    serving->has_begun = true;
     return true;
 }
 
@@ -46,6 +48,9 @@ static void release_serving(void *arg)
 {
     struct serving *serving = arg;
 
+    if (serving->deployment_row && serving->has_begun)
+        campaign_transfer_ends(serving->app->campaigns, serving->deployment_row,
+                               serving->blob->size);
     blob_close(serving->app->blobs, serving->blob);
     free(serving);
 }

@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Campaigns: made, looked at, started, halted. What they do is decided in campaign/. */
-#include "api/operator/frame.h"
+/* Campaigns: made, changed while they are drafts, looked at. What is done to them afterwards is in
+ * campaign_acts.c; what they do is decided in campaign/. */
+#include "api/operator/campaign_frame.h"
 #include "api/operator/routes.h"
 #include "store/event.h"
 
 #include <string.h>
-
-static int need_campaign(struct request *req, struct tx *tx, int64_t *ret, struct error *err)
-{
-    const char *id = request_parameter(req, "id");
-    enum step step = campaign_row_by_id(tx, request_identity(req)->tenant_row, id, ret, err);
-
-    if (step == STEP_DONE)
-        return fail(err, PROBLEM_NO_SUCH_CAMPAIGN, "campaign %.64s", id);
-    return step == STEP_ROW ? 0 : -1;
-}
 
 /* -- reading -- */
 
@@ -25,10 +16,18 @@ static int list_campaigns(struct request *req, struct reply *reply, struct error
     struct page page;
     json_t *json;
 
-    if (frame_page(req, IDENTIFIER_NAME, &page, err) || frame_read(req, &tx, err) ||
-        campaign_list_json(&tx, app->campaigns, request_identity(req)->tenant_row,
-                           request_query(req, "state"), page.after[0] ? page.after : NULL,
-                           page.limit, &json, err))
+    if (frame_page(req, IDENTIFIER_NAME, &page, err))
+        return HANDLE_FAILED;
+    const struct campaign_query query = {
+        .state = request_query(req, "state"),
+        .channel = request_query(req, "channel"),
+        .release = request_query(req, "release"),
+        .after = page.after[0] ? page.after : NULL,
+        .limit = page.limit,
+    };
+    if (frame_read(req, &tx, err) ||
+        campaign_list_json(&tx, app->campaigns, request_identity(req)->tenant_row, &query, &json,
+                           err))
         return HANDLE_FAILED;
     return reply_json(reply, 200, json);
 }
@@ -40,10 +39,10 @@ static int get_campaign(struct request *req, struct reply *reply, struct error *
     int64_t row;
     json_t *json;
 
-    if (frame_read(req, &tx, err) || need_campaign(req, &tx, &row, err) ||
+    if (frame_read(req, &tx, err) || frame_campaign(req, &tx, &row, err) ||
         campaign_to_json(&tx, app->campaigns, row, request_now(req), &json, err))
         return HANDLE_FAILED;
-    return reply_json(reply, 200, json);
+    return reply_campaign(req, reply, 200, json);
 }
 
 static int get_deployments(struct request *req, struct reply *reply, struct error *err)
@@ -54,8 +53,20 @@ static int get_deployments(struct request *req, struct reply *reply, struct erro
 
     if (request_query_number(req, "after", 1, INT64_MAX, 0, &after, err) ||
         request_query_number(req, "limit", 1, 500, 100, &limit, err) || frame_read(req, &tx, err) ||
-        need_campaign(req, &tx, &row, err) ||
+        frame_campaign(req, &tx, &row, err) ||
         deployment_list_json(&tx, row, request_query(req, "state"), after, limit, &json, err))
+        return HANDLE_FAILED;
+    return reply_json(reply, 200, json);
+}
+
+static int get_approvals(struct request *req, struct reply *reply, struct error *err)
+{
+    CLEANUP(tx_end) struct tx tx = {0};
+    int64_t row;
+    json_t *json;
+
+    if (frame_read(req, &tx, err) || frame_campaign(req, &tx, &row, err) ||
+        approval_list_json(&tx, row, &json, err))
         return HANDLE_FAILED;
     return reply_json(reply, 200, json);
 }
@@ -108,7 +119,7 @@ static int get_events(struct request *req, struct reply *reply, struct error *er
 
     if (request_query_number(req, "limit", 1, 500, 100, &query.limit, err) ||
         request_query_number(req, "after", 1, INT64_MAX, 0, &query.before, err) ||
-        frame_read(req, &tx, err) || need_campaign(req, &tx, &query.campaign_row, err) ||
+        frame_read(req, &tx, err) || frame_campaign(req, &tx, &query.campaign_row, err) ||
         event_list(&tx, &query, add_event, &events, err))
         return HANDLE_FAILED;
     snprintf(next, sizeof next, "%lld", (long long)events.last);
@@ -132,85 +143,51 @@ static int post_preview(struct request *req, struct reply *reply, struct error *
 
 /* -- writing -- */
 
+/* On a worker first: what is started at once is counted before. */
+static int check_plan(struct request *req, struct error *err)
+{
+    CLEANUP(tx_end) struct tx tx = {0};
+    const struct app *app = request_app(req);
+
+    return frame_read(req, &tx, err) ||
+                   campaign_check_plan(&tx, app->campaigns, request_identity(req)->tenant_row,
+                                       request_json(req), request_now(req), err)
+               ? HANDLE_FAILED
+               : HANDLE_AS_WRITE;
+}
+
 static int post_campaign(struct request *req, struct reply *reply, struct error *err)
 {
     CLEANUP(tx_end) struct tx tx = {0};
+    CLEANUP(campaign_clear) struct campaign made = {0};
     const struct app *app = request_app(req);
     const struct actor actor = frame_actor(req);
-    json_auto_t *json = NULL;
     char location[64];
     int64_t row;
 
+    if (!request_on_writer(req))
+        return check_plan(req, err);
     if (frame_write(req, &tx, err) ||
         campaign_create(&tx, app->campaigns, request_identity(req)->tenant_row, request_json(req),
                         &actor, request_now(req), &row, err) ||
-        campaign_to_json(&tx, app->campaigns, row, request_now(req), &json, err) ||
-        tx_commit(&tx, err))
+        campaign_by_row(&tx, row, &made, err) != STEP_ROW)
         return HANDLE_FAILED;
-    snprintf(location, sizeof location, "/api/v1/campaigns/%s",
-             json_string_value(json_object_get(json, "id")));
+    snprintf(location, sizeof location, "/api/v1/campaigns/%s", made.id);
     reply_header(reply, "Location", location);
-    return reply_json(reply, 201, MOVE(json));
+    return reply_changed_campaign(req, reply, &tx, row, 201, err);
 }
 
-/* If-Match names the `change` that was read, so that nobody acts on what has changed since. */
-static int check_change(struct request *req, struct tx *tx, int64_t row, struct error *err)
-{
-    CLEANUP(campaign_clear) struct campaign campaign = {0};
-    const char *wanted = request_header(req, "If-Match");
-    char present[32];
-
-    if (!wanted)
-        return 0;
-    if (campaign_by_row(tx, row, &campaign, err) == STEP_FAILED)
-        return -1;
-    snprintf(present, sizeof present, "\"%lld\"", (long long)campaign.change);
-    if (strcmp(wanted, present) != 0 && strcmp(wanted, "*") != 0)
-        return fail(err, PROBLEM_PRECONDITION_FAILED, "the campaign's change is %lld",
-                    (long long)campaign.change);
-    return 0;
-}
-
-static int act(struct request *req, struct reply *reply, enum campaign_verb verb, struct error *err)
+static int patch_campaign(struct request *req, struct reply *reply, struct error *err)
 {
     CLEANUP(tx_end) struct tx tx = {0};
     const struct app *app = request_app(req);
     const struct actor actor = frame_actor(req);
-    json_auto_t *arguments = NULL, *json = NULL;
     int64_t row;
 
-    if (frame_body_or_none(req, &arguments, err) || frame_write(req, &tx, err) ||
-        need_campaign(req, &tx, &row, err) || check_change(req, &tx, row, err) ||
-        campaign_act(&tx, app->campaigns, row, verb, arguments, &actor, request_now(req), err) ||
-        campaign_to_json(&tx, app->campaigns, row, request_now(req), &json, err) ||
-        tx_commit(&tx, err))
+    if (frame_write(req, &tx, err) || frame_campaign_unchanged(req, &tx, &row, err) ||
+        campaign_edit(&tx, app->campaigns, row, request_json(req), &actor, request_now(req), err))
         return HANDLE_FAILED;
-    return reply_json(reply, 200, MOVE(json));
-}
-
-static int start_campaign(struct request *req, struct reply *reply, struct error *err)
-{
-    return act(req, reply, CAMPAIGN_START, err);
-}
-
-static int pause_campaign(struct request *req, struct reply *reply, struct error *err)
-{
-    return act(req, reply, CAMPAIGN_PAUSE, err);
-}
-
-static int resume_campaign(struct request *req, struct reply *reply, struct error *err)
-{
-    return act(req, reply, CAMPAIGN_RESUME, err);
-}
-
-static int abort_campaign(struct request *req, struct reply *reply, struct error *err)
-{
-    return act(req, reply, CAMPAIGN_ABORT, err);
-}
-
-static int cancel_campaign(struct request *req, struct reply *reply, struct error *err)
-{
-    return act(req, reply, CAMPAIGN_CANCEL, err);
+    return reply_changed_campaign(req, reply, &tx, row, 200, err);
 }
 
 #define PATH "/api/v1/campaigns"
@@ -218,24 +195,19 @@ static int cancel_campaign(struct request *req, struct reply *reply, struct erro
 /* A list shows each campaign's counts, a page of deployments is sorted: too long for a connection's
  * thread. */
 #define SLOW_READER AUDIENCE_OPERATOR, "inventory:read", WORK, NO_BODY, 0
-#define PLAN_BODY (128 * KIB)
-#define REASON_BODY (4 * KIB)
-#define DRIVER AUDIENCE_OPERATOR, "deploy:write", WRITE, RAW_BODY, REASON_BODY
-#define HALTER AUDIENCE_OPERATOR, "deploy:halt", WRITE, RAW_BODY, REASON_BODY
+#define PLAN JSON_BODY, 128 * KIB
+#define PLANNER(access) AUDIENCE_OPERATOR, "deploy:write", access, PLAN
 
+/* clang-format off */
 static const struct route rows[] = {
-    {"GET",              PATH,             SLOW_READER,       list_campaigns,                                             NULL},
-    {"POST",             PATH,             AUDIENCE_OPERATOR, "deploy:write",                                             WRITE,JSON_BODY, PLAN_BODY, post_campaign,
-     NULL},
-    {"POST",         PATH ":preview",            AUDIENCE_OPERATOR,                                                    "inventory:read",                                                                                                              WORK,JSON_BODY, PLAN_BODY,
-     post_preview, NULL},
-    {"GET", PATH "/:id",READER,get_campaign,NULL},
-    {"GET",              PATH "/:id/deployments",                              SLOW_READER,                                           get_deployments,                                                                                          NULL},
-    {"GET",              PATH "/:id/events",                              READER,                                           get_events,                                                                                                                                                                              NULL                                                                                                                                                                                                                              },
-    {"POST",              PATH "/:id/start",                              DRIVER,                                           start_campaign,NULL},
-    {"POST",              PATH "/:id/pause",                              HALTER,                                          pause_campaign,NULL},
-    {"POST",              PATH "/:id/resume",                              DRIVER,                                          resume_campaign,                                                                                          NULL                                                                      },
-    {"POST",              PATH "/:id/abort",                              HALTER,                                          abort_campaign,                                                                                                                                                                             NULL                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                  },
-    {"POST",              PATH "/:id/cancel",                              DRIVER,                                          cancel_campaign,NULL},
+    {"GET",   PATH,                    SLOW_READER,                                         list_campaigns,  NULL},
+    {"POST",  PATH,                    PLANNER(WORK),                                       post_campaign,   NULL},
+    {"POST",  PATH ":preview",         AUDIENCE_OPERATOR, "inventory:read", WORK, PLAN,     post_preview,    NULL},
+    {"GET",   PATH "/:id",             READER,                                              get_campaign,    NULL},
+    {"PATCH", PATH "/:id",             PLANNER(WRITE),                                      patch_campaign,  NULL},
+    {"GET",   PATH "/:id/deployments", SLOW_READER,                                         get_deployments, NULL},
+    {"GET",   PATH "/:id/events",      READER,                                              get_events,      NULL},
+    {"GET",   PATH "/:id/approvals",   READER,                                              get_approvals,   NULL},
 };
+/* clang-format on */
 const struct routes campaigns_routes = {rows, COUNT_OF(rows)};

@@ -2,6 +2,8 @@
 #include "api/operator/device_json.h"
 
 #include "api/operator/frame.h"
+#include "api/operator/members.h"
+#include "core/clock.h"
 #include "store/deployment.h"
 
 static int add_tag(const char *name, const char *value, void *arg, struct error *err)
@@ -101,6 +103,25 @@ static int write_deployment(struct tx *tx, const struct device *device, json_t *
     return json_object_set_new(json, "deployment", value) ? fail_internal(err, "out of memory") : 0;
 }
 
+/* What an operator wants of this device alone. */
+static int write_steering(struct tx *tx, const struct device *device, json_t *json,
+                          struct error *err)
+{
+    int64_t now = clock_wall();
+    json_t *channel;
+    struct pin pin;
+    enum step step = pin_of(tx, device->row_id, now, &pin, err);
+
+    if (step == STEP_FAILED || membership_to_json(tx, device, now, &channel, err))
+        return -1;
+    json_t *pinned = step == STEP_ROW ? pin_to_json(device->id, &pin) : json_null();
+    return json_object_set_new(json, "zone", json_string(device->zone)) ||
+                   json_object_set_new(json, "channel", channel) ||
+                   json_object_set_new(json, "pin", pinned)
+               ? fail_internal(err, "out of memory")
+               : 0;
+}
+
 int device_to_full_json(struct app *app, struct tx *tx, const struct device *device, json_t **ret,
                         struct error *err)
 {
@@ -116,7 +137,7 @@ int device_to_full_json(struct app *app, struct tx *tx, const struct device *dev
     if (device_certificates(tx, device->row_id, add_certificate, certificates, err) ||
         device_attributes(tx, device->row_id, add_attribute, attributes, err) ||
         device_components(tx, device->row_id, add_component, components, err) ||
-        write_deployment(tx, device, json, err))
+        write_steering(tx, device, json, err) || write_deployment(tx, device, json, err))
         return -1;
     *ret = json_incref(json);
     return 0;

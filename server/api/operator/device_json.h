@@ -17,6 +17,7 @@ int device_to_full_json(struct app *app, struct tx *tx, const struct device *dev
 /* What an operator says a device shall be; NULL members were not told. Text is borrowed. */
 struct device_wish {
     const char *id, *model, *hardware, *site;
+    const char *zone; /* "": none of its own */
     bool has_tags;
     const char *tags[WISH_TAGS_MAX];
     size_t tag_count;
@@ -25,7 +26,7 @@ struct device_wish {
 };
 /* Checks every member that is there against its rule; the id only when there is one. */
 int device_wish_check(const struct device_wish *wish, struct error *err) MUST_CHECK;
-/* model, hardware, site, tags of an object. */
+/* model, hardware, site, zone, tags of an object. */
 int device_wish_labels(const json_t *json, struct device_wish *ret, struct error *err) MUST_CHECK;
 /* certificates: [{fingerprint, not_after}] and the short form fingerprint, not_after. */
 int device_wish_certificates(const json_t *json, struct device_wish *ret,

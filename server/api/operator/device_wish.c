@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/operator/device_json.h"
 
+#include "api/operator/members.h"
 #include "core/clock.h"
 #include "core/text.h"
+#include "store/site.h"
 
 #include <string.h>
 
@@ -54,7 +56,7 @@ int device_wish_labels(const json_t *json, struct device_wish *ret, struct error
     return json_get_string_or(json, "model", NULL, &ret->model, err) ||
                    json_get_string_or(json, "hardware", NULL, &ret->hardware, err) ||
                    json_get_string_or(json, "site", NULL, &ret->site, err) ||
-                   read_tags(json, ret, err)
+                   member_zone(json, &ret->zone, err) || read_tags(json, ret, err)
                ? -1
                : 0;
 }
@@ -113,11 +115,14 @@ static void take_labels(struct device *device, const struct device_wish *wish)
     take_label(device->model, wish->model);
     take_label(device->hardware, wish->hardware);
     take_label(device->site, wish->site);
+    take_label(device->zone, wish->zone);
 }
 
 static int write_parts(struct tx *tx, const struct device *device, const struct device_wish *wish,
                        int64_t now, struct error *err)
 {
+    if (wish->zone && device_set_zone(tx, device->row_id, wish->zone, now, err))
+        return -1;
     if (wish->has_tags && device_tag_clear(tx, device->row_id, err))
         return -1;
     for (size_t i = 0; i < wish->tag_count; i++)

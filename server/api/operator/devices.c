@@ -2,109 +2,141 @@
 #include "api/operator/device_json.h"
 #include "api/operator/frame.h"
 #include "api/operator/routes.h"
+#include "campaign/filter_sql.h"
 #include "store/campaign.h"
 #include "store/event.h"
 #include "tls/certificate.h"
 
 #include <string.h>
 
-/* Rows looked at for one page: a filter that few devices match answers with a short page and
- * `next`, not with a long wait. */
-#define SCAN_MOST 2000
+/* -- lists and counts: both may look at the whole fleet, which is a worker's task -- */
 
-/* -- lists -- */
+/* What the query's `filter` asks of a device; empty without one. */
+struct narrowing {
+    struct filter *filter;
+    struct filter_sql sql; /* borrows from the filter */
+};
+
+static void narrowing_clear(struct narrowing *narrowing)
+{
+    filter_sql_clear(&narrowing->sql);
+    if (narrowing->filter)
+        filter_free(&narrowing->filter);
+}
+
+static int narrowing_read(const struct request *req, struct narrowing *ret, struct error *err)
+{
+    const char *text = request_query(req, "filter");
+
+    if (!text)
+        return 0;
+    if (filter_parse(text, &ret->filter, err)) {
+        snprintf(err->field, sizeof err->field, "filter");
+        return -1;
+    }
+    return filter_to_sql(ret->filter, &ret->sql, err);
+}
+
+static struct device_condition condition_of(const struct narrowing *narrowing)
+{
+    return (struct device_condition){
+        .sql = narrowing->sql.condition,
+        .values = narrowing->sql.values,
+        .count = narrowing->sql.count,
+    };
+}
 
 struct listing {
     struct app *app;
     struct tx *tx;
-    const char *state, *model, *version, *tag;
-    struct filter *filter;
     json_t *items;
-    int64_t limit, examined;
+    size_t limit;
     char last[DEVICE_ID_SIZE];
-    bool is_cut; /* there may be more after `last` */
+    bool has_more;
 };
-
-static bool is_other(const char *wanted, const char *has)
-{
-    return wanted && strcmp(wanted, has) != 0;
-}
-
-static int is_listed(struct listing *listing, const struct device *device, bool *ret,
-                     struct error *err)
-{
-    *ret = !is_other(listing->state, device_state_name(device->state)) &&
-           !is_other(listing->model, device->model) && !is_other(listing->version, device->version);
-    if (*ret && listing->tag && device_has_tag(listing->tx, device->row_id, listing->tag, ret, err))
-        return -1;
-    if (*ret && listing->filter)
-        return filter_matches_device(listing->filter, listing->tx, device, ret, err);
-    return 0;
-}
 
 static int list_one(const struct device *device, void *arg, struct error *err)
 {
     struct listing *listing = arg;
     json_t *json = NULL;
-    bool is_in;
 
-    if ((int64_t)json_array_size(listing->items) == listing->limit) {
-        listing->is_cut = true;
+    if (json_array_size(listing->items) == listing->limit) {
+        listing->has_more = true;
         return 1;
     }
-    if (is_listed(listing, device, &is_in, err))
-        return -1;
-    if (is_in && (device_to_json(listing->app, listing->tx, device, &json, err) ||
-                  json_add(listing->items, json, err)))
-        return -1;
     strcpy(listing->last, device->id);
-    listing->is_cut = ++listing->examined == SCAN_MOST;
-    return 0;
-}
-
-static void free_filter(struct filter **filter)
-{
-    if (*filter)
-        filter_free(filter);
+    return device_to_json(listing->app, listing->tx, device, &json, err) ||
+                   json_add(listing->items, json, err)
+               ? -1
+               : 0;
 }
 
 static int list_devices(struct request *req, struct reply *reply, struct error *err)
 {
     CLEANUP(tx_end) struct tx tx = {0};
-    CLEANUP(free_filter) struct filter *filter = NULL;
+    CLEANUP(narrowing_clear) struct narrowing narrowing = {0};
     json_auto_t *items = json_array();
-    const char *text = request_query(req, "filter");
-    struct listing listing = {
-        .app = request_app(req),
-        .tx = &tx,
-        .state = request_query(req, "state"),
-        .model = request_query(req, "model"),
-        .version = request_query(req, "version"),
-        .tag = request_query(req, "tag"),
-        .items = items,
-    };
+    struct listing listing = {.app = request_app(req), .tx = &tx, .items = items};
+    const char *state_name = request_query(req, "state");
     enum device_state state;
     struct page page;
 
     if (frame_page(req, IDENTIFIER_DEVICE, &page, err))
         return HANDLE_FAILED;
-    if (listing.state && !device_state_from_name(listing.state, &state))
+    if (state_name && !device_state_from_name(state_name, &state))
         return fail_field(err, PROBLEM_BAD_FIELD, "state", "there is no such state");
-    if (text && filter_parse(text, &filter, err))
+    if (narrowing_read(req, &narrowing, err))
         return HANDLE_FAILED;
-    listing.filter = filter;
-    listing.limit = page.limit;
-    struct device_page rows = {
+    listing.limit = (size_t)page.limit;
+    const struct device_page rows = {
         .tenant_row = request_identity(req)->tenant_row,
-        .limit = SCAN_MOST,
+        .limit = page.limit + 1,
         .after = page.after,
-        .state = listing.state,
-        .model = listing.model,
-        .version = listing.version,
+        .state = state_name,
+        .model = request_query(req, "model"),
+        .version = request_query(req, "version"),
+        .tag = request_query(req, "tag"),
+        .where = condition_of(&narrowing),
     };
     if (frame_read(req, &tx, err) || device_list(&tx, &rows, list_one, &listing, err))
         return HANDLE_FAILED;
-    return reply_page(reply, MOVE(items), listing.is_cut ? listing.last : NULL);
+    return reply_page(reply, MOVE(items), listing.has_more ? listing.last : NULL);
+}
+
+struct counting {
+    json_t *by_version, *by_model;
+    int64_t total;
+};
+
+static int count_one(const char *version, const char *model, int64_t count, void *arg,
+                     struct error *err)
+{
+    struct counting *counting = arg;
+
+    if (version)
+        counting->total += count;
+    return json_add(version ? counting->by_version : counting->by_model,
+                    json_pack("{s:s, s:I}", version ? "version" : "model",
+                              version ? version : model, "count", (json_int_t)count),
+                    err);
+}
+
+static int count_devices(struct request *req, struct reply *reply, struct error *err)
+{
+    CLEANUP(tx_end) struct tx tx = {0};
+    CLEANUP(narrowing_clear) struct narrowing narrowing = {0};
+    json_auto_t *by_version = json_array(), *by_model = json_array();
+    struct counting counting = {.by_version = by_version, .by_model = by_model};
+
+    if (narrowing_read(req, &narrowing, err))
+        return HANDLE_FAILED;
+    const struct device_condition where = condition_of(&narrowing);
+    if (frame_read(req, &tx, err) || device_count_where(&tx, request_identity(req)->tenant_row,
+                                                        &where, count_one, &counting, err))
+        return HANDLE_FAILED;
+    return reply_json(reply, 200,
+                      json_pack("{s:I, s:O, s:O}", "count", (json_int_t)counting.total,
+                                "by_version", by_version, "by_model", by_model));
 }
 
 static int get_device(struct request *req, struct reply *reply, struct error *err)
@@ -155,7 +187,8 @@ static int read_new_device(const json_t *json, struct peer *peer, struct device_
                            enum device_state *ret_state, struct error *err)
 {
     static const char *const members[] = {
-        "id",          "model",     "hardware",        "site", "tags", "state", "certificates",
+        "id",          "model",     "hardware",        "site",
+        "zone",        "tags",      "state",           "certificates",
         "fingerprint", "not_after", "certificate_pem", NULL};
     const char *state;
 
@@ -192,7 +225,7 @@ static int post_device(struct request *req, struct reply *reply, struct error *e
 
 static int patch_device(struct request *req, struct reply *reply, struct error *err)
 {
-    static const char *const members[] = {"model", "hardware", "site", "tags", NULL};
+    static const char *const members[] = {"model", "hardware", "site", "zone", "tags", NULL};
     CLEANUP(tx_end) struct tx tx = {0};
     json_auto_t *json = NULL;
     struct device_wish wish = {0};
@@ -319,15 +352,17 @@ static int get_explanation(struct request *req, struct reply *reply, struct erro
 #define PATH "/api/v1/devices"
 #define BODY (64 * KIB)
 #define READER AUDIENCE_OPERATOR, "inventory:read", READ, NO_BODY, 0
+#define SEARCHER AUDIENCE_OPERATOR, "inventory:read", WORK, NO_BODY, 0
 #define WRITER AUDIENCE_OPERATOR, "device:write", WRITE, JSON_BODY, BODY
 
 static const struct route rows[] = {
-    {"GET",   PATH,                     READER, list_devices,     NULL},
-    {"POST",  PATH,                     WRITER, post_device,      NULL},
-    {"GET",   PATH "/:id",              READER, get_device,       NULL},
-    {"PATCH", PATH "/:id",              WRITER, patch_device,     NULL},
-    {"POST",  PATH "/:id/certificates", WRITER, post_certificate, NULL},
-    {"GET",   PATH "/:id/timeline",     READER, get_timeline,     NULL},
-    {"GET",   PATH "/:id/explain",      READER, get_explanation,  NULL},
+    {"GET",   PATH,                     SEARCHER, list_devices,     NULL},
+    {"GET",   PATH ":count",            SEARCHER, count_devices,    NULL},
+    {"POST",  PATH,                     WRITER,   post_device,      NULL},
+    {"GET",   PATH "/:id",              READER,   get_device,       NULL},
+    {"PATCH", PATH "/:id",              WRITER,   patch_device,     NULL},
+    {"POST",  PATH "/:id/certificates", WRITER,   post_certificate, NULL},
+    {"GET",   PATH "/:id/timeline",     READER,   get_timeline,     NULL},
+    {"GET",   PATH "/:id/explain",      READER,   get_explanation,  NULL},
 };
 const struct routes devices_routes = {rows, COUNT_OF(rows)};

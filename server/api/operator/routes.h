@@ -17,8 +17,16 @@
     TABLE(uploads)                                                                                 \
     TABLE(artifacts)                                                                               \
     TABLE(tuf)                                                                                     \
+    TABLE(campaign_acts)                                                                           \
     TABLE(campaigns)                                                                               \
+    TABLE(components)                                                                              \
     TABLE(releases)                                                                                \
+    TABLE(channels)                                                                                \
+    TABLE(pins)                                                                                    \
+    TABLE(freezes)                                                                                 \
+    TABLE(emergency)                                                                               \
+    TABLE(sites)                                                                                   \
+    TABLE(lists)                                                                                   \
     TABLE(audit)
 
 #define TABLE(name) extern const struct routes name##_routes;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "campaign/version.h"
+#include "core/version.h"
 
 #include <stdbool.h>
 #include <string.h>

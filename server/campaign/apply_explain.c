@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the resolver would answer a device now, and why, step by step: the same question as a
+ * poll's, with a note for every campaign that is looked at. */
+#include "campaign/engine.h"
+
+#include "core/clock.h"
+
+static json_t *time_json(int64_t at)
+{
+    char text[CLOCK_TEXT_SIZE];
+
+    return at ? json_string(clock_text(at, text)) : json_null();
+}
+
+static json_t *reason_json(const struct plan *plan, enum reason reason)
+{
+    return json_pack("{s:I, s:s, s:s, s:s?, s:s?}", "step", (json_int_t)reason_step(reason), "code",
+                     reason_code(reason), "text", reason_sentence(reason), "campaign",
+                     plan ? plan->id : NULL, "release", plan ? plan->release_id : NULL);
+}
+
+static int note_reason(void *arg, const struct plan *plan, enum reason reason, struct error *err)
+{
+    json_t *steps = arg;
+
+    return json_array_append_new(steps, reason_json(plan, reason))
+               ? fail_internal(err, "memory for reasons")
+               : 0;
+}
+
+/* The release of the next step, where it is not the campaign's own yet; what an operator said of
+ * it; how it is to be installed. */
+static json_t *answer_json(const struct resolution *resolution)
+{
+    static const char *const installs[] = {
+        [INSTALL_FORCED] = "forced",
+        [INSTALL_OPTIONAL] = "optional",
+        [INSTALL_PRESTAGE] = "prestage",
+    };
+    const struct plan *plan = resolution->plan;
+    json_t *json = reason_json(plan, resolution->reason);
+
+    if (json && resolution->text && resolution->text[0])
+        json_object_set_new(json, "note", json_string(resolution->text));
+    if (!json || resolution->reason != REASON_OFFER || !plan)
+        return json;
+    const struct line_release *step =
+        plan->line ? line_release(plan->line, resolution->release_row) : NULL;
+    if (step)
+        json_object_set_new(json, "next", json_string(step->id));
+    json_object_set_new(json, "install", json_string(installs[resolution->install]));
+    json_object_set_new(json, "install_wait", json_integer(resolution->install_wait));
+    return json;
+}
+
+static json_t *deployment_json(const struct inquiry *inquiry, const struct deployment *deployment)
+{
+    const struct plan *plan = snapshot_find(inquiry->snapshot, deployment->campaign_row);
+    bool is_stalled = plan && deployment_is_stalled(inquiry->campaigns, deployment,
+                                                    plan->rules.stall, inquiry->question.now);
+
+    return json_pack("{s:s?, s:s, s:I, s:s, s:b, s:b, s:b, s:o, s:o}", "campaign",
+                     plan ? plan->id : NULL, "state", deployment->state, "attempt",
+                     (json_int_t)deployment->attempt, "class", deployment->class, "open",
+                     deployment->is_open, "cancelling", deployment->is_cancelling, "stalled",
+                     is_stalled, "state_at", time_json(deployment->state_at), "retry_at",
+                     time_json(deployment->retry_at));
+}
+
+/* What is under way goes before all campaigns, except for the emergency stop. */
+static json_t *explanation(struct inquiry *inquiry, const struct resolution *resolution,
+                           json_t *steps)
+{
+    const struct deployment *current =
+        resolution->reason == REASON_HALTED ? NULL : inquiry_current(inquiry);
+    json_t *answer = current ? json_pack("{s:s, s:s}", "code", "deployment", "text",
+                                         "The device has a deployment under way; it goes first")
+                             : answer_json(resolution);
+
+    return json_pack("{s:o, s:o, s:o, s:O}", "answer", answer, "deployment",
+                     current ? deployment_json(inquiry, current) : json_null(), "until",
+                     time_json(current ? 0 : resolution->until), "steps", steps);
+}
+
+static int explain(struct inquiry *inquiry, json_t **ret, struct error *err)
+{
+    json_auto_t *steps = json_array();
+    struct resolution resolution;
+
+    inquiry->question.note = note_reason;
+    inquiry->question.note_arg = steps;
+    if (resolve(&inquiry->question, &resolution, err))
+        return -1;
+    *ret = explanation(inquiry, &resolution, steps);
+    return *ret ? 0 : fail_internal(err, "memory for an explanation");
+}
+
+int campaign_explain_json(struct tx *tx, struct campaigns *campaigns, const struct device *device,
+                          int64_t now, json_t **ret, struct error *err)
+{
+    struct inquiry inquiry;
+    int failed =
+        question_make(tx, campaigns, device, now, &inquiry, err) || explain(&inquiry, ret, err);
+
+    inquiry_end(&inquiry);
+    return failed ? -1 : 0;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Outcomes of a campaign per stratum (model, version, site), for budgets of their own. */
+#ifndef OTAD_STORE_STRATUM_COUNT_H
+#define OTAD_STORE_STRATUM_COUNT_H
+
+#include "store/store.h"
+
+struct stratum_count {
+    const char *stratum; /* borrowed for the call */
+    int64_t confirmed, failed;
+};
+/* Adds to what is there; below zero takes away. */
+int stratum_count_add(struct tx *tx, int64_t campaign_row, const struct stratum_count *more,
+                      struct error *err) MUST_CHECK;
+typedef int (*stratum_count_fn)(const struct stratum_count *count, void *arg, struct error *err);
+int stratum_counts(struct tx *tx, int64_t campaign_row, stratum_count_fn each, void *arg,
+                   struct error *err) MUST_CHECK;
+
+#endif
