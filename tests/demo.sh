@@ -18,7 +18,8 @@ trap end_processes EXIT
 
 # What takes hours in the field takes seconds here.
 QUICK=(--set device.poll=2 --set device.poll_minimum=1 --set campaign.tick=1
-    --set campaign.confirm_after=1 --set store.seen_flush=1)
+    --set campaign.confirm_after=1 --set campaign.rate=0 --set campaign.watch=0
+    --set store.seen_flush=1)
 
 make_installation() {
     step "otactl init: authorities, certificates, signing keys and configuration in build/demo/server"
@@ -76,15 +77,23 @@ all_run() {
         $((DEVICES + 1)) ]
 }
 
+# The same plan is looked at first, and then carried out.
 run_campaign() {
-    local campaign
-    step "a campaign: 5 devices, then 20 %, then all; a third of the downloads lose their link"
-    ctl campaign create gateway:$NEW --target 'model = "gw2"' --wave 5:soak=2s \
-        --wave 20%:soak=2s --wave 100%:soak=0s --start >"$WORK/campaign.txt" || die "otactl campaign create"
-    campaign=$(grep -o 'c-[0-9]*' "$WORK/campaign.txt" | head -n 1)
-    timeout 150 "$OTACTL" -C "$WORK/server" campaign watch "$campaign" ||
-        die "campaign $campaign did not finish"
-    CAMPAIGN=$campaign
+    local plan=("gateway:$NEW" --target 'model = "gw2"' --wave 5:soak=2s:strata=model+version
+        --wave 20%:soak=2s --wave 100%)
+    step "a campaign: 5 devices drawn over models and versions, then 20 %, then all"
+    ctl campaign preview "${plan[@]}" || die "otactl campaign preview"
+    ctl campaign create "${plan[@]}" --start >"$WORK/campaign.txt" || die "otactl campaign create"
+    CAMPAIGN=$(grep -o 'c-[0-9]*' "$WORK/campaign.txt" | head -n 1)
+    step "a third of the downloads lose their link; the campaign waits for evidence, wave by wave"
+    timeout 150 "$OTACTL" -C "$WORK/server" campaign watch "$CAMPAIGN" ||
+        die "campaign $CAMPAIGN did not finish"
+}
+
+# "at most 5.8 %": what the outcomes so far say of all devices, 95 % sure.
+upper_bound() {
+    sed -n 's/^  "upper_bound": *\([0-9.]*\).*/\1/p' "$WORK/campaign.json" |
+        awk '{printf "at most %.2g %%\n", 100 * $1}'
 }
 
 check_outcome() {
@@ -96,8 +105,9 @@ check_outcome() {
     [ "$(number_of resumed_downloads "$WORK/fleet.json")" -gt 0 ] || die "no download was resumed"
     ctl --json campaign show "$CAMPAIGN" >"$WORK/campaign.json"
     ctl fleet versions
-    printf '%-28s %s\n' \
+    printf '%-30s %s\n' \
         'devices on the new version' "$((DEVICES + 1)) of $((DEVICES + 1))" \
+        'devices that may fail, by that' "$(upper_bound)" \
         'bytes of the image served' "$(number_of bytes_served "$WORK/campaign.json")" \
         'downloads cut and resumed' "$(number_of resumed_downloads "$WORK/fleet.json")" \
         'TLS handshakes, resumed' "$(number_of full_handshakes "$WORK/fleet.json") full, $(number_of resumed_handshakes "$WORK/fleet.json") resumed" \

@@ -18,7 +18,8 @@ start_all() {
     mkdir -p "$WORK"
     "$OTACTL" init "$WORK/server" --port 0 --operator-port 0 --hostname localhost --product gateway \
         --set device.poll=2 --set device.poll_minimum=1 --set campaign.tick=1 \
-        --set campaign.confirm_after=1 --set store.seen_flush=1 \
+        --set campaign.confirm_after=1 --set campaign.rate=0 --set campaign.watch=0 \
+        --set store.seen_flush=1 \
         --set http.connections_per_address=10000 --set tls.address_rate=10000 \
         --set tls.address_burst=10000 >/dev/null || die "otactl init"
     start_daemon
@@ -27,6 +28,12 @@ start_all() {
         --version 0 --json-summary "$WORK/fleet.json" 2>"$WORK/fleet.log" &
     FLEET_PID=$!
     PIDS+=("$FLEET_PID")
+    wait_for 60 "active devices" has_active_devices
+}
+
+# A campaign that nobody is there for is refused.
+has_active_devices() {
+    ctl device list --state active --limit 1 2>/dev/null | grep -q '^gw-'
 }
 
 # One more release to all of them.
@@ -41,7 +48,7 @@ run_round() {
     done
     ctl release publish "$draft" >/dev/null || die "otactl release publish"
     ctl campaign create "gateway:$version" --target 'model = "gw2"' --wave 10%:soak=1s \
-        --wave 100%:soak=0s --start >/dev/null || die "otactl campaign create"
+        --wave 100% --start >/dev/null || die "otactl campaign create"
 }
 
 # Appends "seconds KiB descriptors" of the daemon. Images it keeps open and mapped are not counted:

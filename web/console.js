@@ -36,6 +36,16 @@ async function get(path, parameters = {}) {
     return body;
 }
 
+async function send(method, path, body) {
+    const answer = await fetch(`/api/v1/${path}`, {
+        method,
+        headers: { "Content-Type": "application/json", "Idempotency-Key": crypto.randomUUID(),
+            ...(token ? { Authorization: `Bearer ${token}` } : {}) },
+        body: body && JSON.stringify(body),
+    });
+    if (!answer.ok) throw new Problem(answer.status, await answer.json().catch(() => ({})));
+}
+
 function make(tag, attributes = {}, ...children) {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) {
@@ -86,37 +96,133 @@ async function showFleet() {
 
 // ---------------------------------------------------------------- campaigns
 
-function waveRow(wave) {
+// Whatever changes something is asked back first, with room for a reason.
+function confirmed(title, what, yes, act) {
+    const dialog = at("#confirm"), form = at("form", dialog);
+    at("#confirm-title").textContent = title;
+    at(".what", dialog).textContent = what;
+    at(".yes", dialog).textContent = yes;
+    at(".problem", dialog).textContent = "";
+    form.reset();
+    form.onsubmit = async (event) => {
+        event.preventDefault();
+        try {
+            await act(new FormData(form).get("reason").trim());
+            dialog.close();
+            refresh();
+        } catch (error) {
+            at(".problem", dialog).textContent = error.message;
+        }
+    };
+    dialog.showModal();
+}
+
+const path = (...parts) => parts.map(encodeURIComponent).join("/");
+
+// [label, what it does, path below the campaign, member that holds the reason]
+const MOVES = {
+    submit: ["Submit", "Hands the plan in for approval.", "reason"],
+    approve: ["Approve", "Approves this very plan; any change of it voids that.", "note"],
+    start: ["Start", "The first wave is offered the release.", "reason"],
+    pause: ["Pause", "No new offers; what is under way goes on.", "reason"],
+    resume: ["Resume", "Goes on. Failures so far are taken on and count no more.", "reason"],
+    abort: ["Abort", "Ends it for good: no offers, running transfers are refused.", "reason"],
+    pass: ["Pass", "The next wave may begin.", "reason"],
+    hold: ["Hold", "The wave makes no offers and does not pass.", "reason"],
+    reopen: ["Reopen", "The wave goes on.", "reason"],
+};
+
+function moveButton(campaign, move, wave) {
+    const [label, what, member] = MOVES[move];
+    const where = wave ? path("campaigns", campaign.id, "waves", wave.position, move)
+        : path("campaigns", campaign.id, move);
+    const title = `${label} ${wave ? `wave ${wave.position} of ` : ""}${campaign.name || campaign.id}?`;
+    return make("button", { "data-move": move, onclick: () => confirmed(title, what, label, (reason) =>
+        send("POST", where, {
+            ...(reason ? { [member]: reason } : {}),
+            ...(move === "resume" && campaign.paused_for === "budget" ? { accept_failures: true } : {}),
+        })) }, label);
+}
+
+function campaignMoves(campaign) {
+    const waits = campaign.approvals_needed > 0;
+    return {
+        draft: [waits ? "submit" : "start"], review: ["approve"], scheduled: ["start"], running: ["pause", "abort"],
+        finishing: ["abort"], paused: ["resume", "abort"],
+    }[campaign.state] || [];
+}
+
+function waveMoves(campaign, wave) {
+    if (!["running", "paused"].includes(campaign.state)) return [];
+    return { open: ["pass", "hold"], soaking: ["pass", "hold"], held: ["reopen", "pass"] }[wave.state] || [];
+}
+
+// What the sample can say: 1 says nothing.
+const bound = ({ upper_bound }) => upper_bound < 1 ? `, at most ${Number((100 * upper_bound).toPrecision(2))} % fail` : "";
+
+function waveSize(wave) {
+    if (wave.kind === "count") return `${number(wave.amount)} devices`;
+    if (wave.kind === "percent") return `to ${number(wave.amount)} %`;
+    return `${wave.kind} ${wave.list ? wave.list.id : wave[wave.kind]}`;
+}
+
+function waveRow(campaign, wave) {
     const counts = wave.counts || {};
     const parts = KINDS.map(([kind, text, states]) =>
         [kind, states.reduce((sum, state) => sum + (counts[state] || 0), 0), text]);
     const known = parts.reduce((sum, [, count]) => sum + count, 0);
     const total = Math.max(wave.members || 0, known);
     parts.at(-1)[1] = total - known;
-    const size = wave.kind === "count" ? `${number(wave.amount)} devices` : `to ${number(wave.amount)} %`;
     const spoken = parts.filter(([, count]) => count).map(([, count, text]) => `${count} ${text}`).join(", ");
+    const moves = waveMoves(campaign, wave);
     return make("div", { class: "wave" },
-        make("span", {}, `Wave ${wave.position}: ${size}`),
+        make("span", {}, `Wave ${wave.position}: ${waveSize(wave)}`),
         bar(parts, total, spoken || "no device yet"),
         make("span", {}, make("span", { class: `state ${wave.state}` }, wave.state)),
-        make("span", { class: "gate" }, wave.gate_text === wave.state ? "" : wave.gate_text || ""));
+        make("span", { class: "gate" }, `${number(wave.confirmed)} confirmed, ${number(wave.failed)} failed`
+            + bound(wave) + (wave.gate_text && wave.gate_text !== wave.state ? `; ${wave.gate_text}` : "")),
+        moves.length ? make("p", { class: "actions" }, ...moves.map((move) => moveButton(campaign, move, wave))) : null);
+}
+
+function needs(campaign) {
+    if (campaign.state === "review")
+        return `${campaign.approvals_given} of ${campaign.approvals_needed} have approved plan ${campaign.plan_hash.slice(0, 12)}`;
+    return campaign.state === "paused" ? `Paused for ${campaign.paused_for}: ${campaign.state_reason}` : campaign.state_reason;
+}
+
+function campaignCard(campaign) {
+    return make("article", { class: "campaign" },
+        make("header", {},
+            make("strong", {}, campaign.name || campaign.id),
+            make("span", { class: `state ${campaign.state}` }, campaign.state),
+            campaign.kind === "update" ? null : make("span", { class: "state" }, campaign.kind),
+            make("span", {}, campaign.release),
+            campaign.channel ? make("span", {}, `channel ${campaign.channel}`) : null,
+            make("code", {}, campaign.target)),
+        needs(campaign) ? make("p", { class: "needs" }, needs(campaign)) : null,
+        ...campaign.waves.map((wave) => waveRow(campaign, wave)),
+        make("p", { class: "actions" }, ...campaignMoves(campaign).map((move) => moveButton(campaign, move))));
 }
 
 async function showCampaigns() {
     const { items } = await get("campaigns", { limit: "20" });
-    const whole = await Promise.all(items.map((campaign) =>
-        campaign.waves ? campaign : get(`campaigns/${encodeURIComponent(campaign.id)}`)));
-    at("#campaigns .list").replaceChildren(...(whole.length ? whole.map((campaign) =>
-        make("article", { class: "campaign" },
-            make("header", {},
-                make("strong", {}, campaign.name || campaign.id),
-                make("span", { class: `state ${campaign.state}` }, campaign.state),
-                make("span", {}, campaign.release),
-                make("code", {}, campaign.target),
-                campaign.state_reason ? make("span", {}, campaign.state_reason) : null),
-            ...campaign.waves.map(waveRow)))
+    at("#campaigns .list").replaceChildren(...(items.length ? items.map(campaignCard)
         : [make("p", { class: "empty" }, "No campaign yet. `otactl campaign create` starts one.")]));
 }
+
+async function showHalt() {
+    const halt = await get("emergency-stop");
+    at("#halt").hidden = !halt.stopped;
+    at("#stop").hidden = halt.stopped;
+    at("#halt span").textContent = halt.stopped ? `${halt.reason} (${halt.by}, ${halt.at})` : "";
+}
+
+at("#stop").addEventListener("click", () => confirmed("Stop everything?",
+    "Nobody is offered or sent anything; running transfers are cut.", "Stop everything",
+    (reason) => send("PUT", "emergency-stop", { reason })));
+at("#halt button").addEventListener("click", () => confirmed("Lift the emergency stop?",
+    "Everything goes on; what was cut is offered again.", "Lift it", () => send("DELETE", "emergency-stop")));
+at("#confirm .no").addEventListener("click", () => at("#confirm").close());
 
 // ---------------------------------------------------------------- devices
 
@@ -150,21 +256,30 @@ function fact(name, value) {
         : [make("dt", {}, name), make("dd", {}, String(value))];
 }
 
+function steering({ pin, channel, zone }) {
+    const until = (at) => at ? ` until ${at}` : "";
+    return [
+        ...(pin ? fact("Pin", `${pin.release || "held: gets nothing"}${until(pin.expires_at)}, ${pin.reason}`) : []),
+        ...(channel ? fact("Channel", `${channel.channel}${until(channel.until)}`) : []),
+        ...fact("Zone", zone)];
+}
+
 async function openDevice(id) {
-    const path = `devices/${encodeURIComponent(id)}`;
+    const base = path("devices", id);
     const [device, explain, timeline] = await Promise.all(
-        [get(path), get(`${path}/explain`), get(`${path}/timeline`, { limit: "50" })]);
+        [get(base), get(`${base}/explain`), get(`${base}/timeline`, { limit: "50" })]);
     at("#device-title").textContent = device.id;
     at("#device .facts").replaceChildren(
         ...fact("State", device.state), ...fact("Model", device.model), ...fact("Hardware", device.hardware),
-        ...fact("Site", device.site), ...fact("Version", device.version), ...fact("Boot id", device.boot_id),
+        ...fact("Site", device.site), ...steering(device), ...fact("Version", device.version), ...fact("Boot id", device.boot_id),
         ...fact("Security floor", device.floor), ...fact("Address", device.address),
         ...fact("Tags", (device.tags || []).join(", ")),
         ...(device.certificates || []).flatMap((one) =>
             fact("Certificate", `${one.fingerprint} (${one.state}, until ${one.not_after})`)),
         ...Object.entries(device.attributes || {}).flatMap(([name, value]) => fact(name, value)));
-    at("#device .explain").replaceChildren(...(explain.reasons || explain.steps || []).map((reason) =>
-        make("li", {}, reason.text || reason.code)));
+    at("#device .answer").textContent = explain.answer.text;
+    at("#device .explain").replaceChildren(...explain.steps.map((step) =>
+        make("li", {}, [step.campaign, step.release, step.text].filter(Boolean).join(": "))));
     at("#device .timeline").replaceChildren(...timeline.items.map((event) => make("tr", {},
         make("td", {}, when(event.at)),
         make("td", {}, event.kind),
@@ -178,7 +293,7 @@ async function openDevice(id) {
 async function refresh() {
     try {
         const server = await get("server");
-        await Promise.all([showFleet(), showCampaigns(), showDevices()]);
+        await Promise.all([showHalt(), showFleet(), showCampaigns(), showDevices()]);
         at("#server").textContent = `version ${server.version}, up since ${server.started_at}`;
         showLogin(false);
     } catch (error) {
@@ -193,6 +308,7 @@ async function refresh() {
 function showLogin(needed, message = "") {
     at("#login").hidden = !needed;
     for (const section of document.querySelectorAll("section")) section.hidden = needed;
+    if (needed) at("#stop").hidden = true;
     at("#login .problem").textContent = message;
 }
 

@@ -4,25 +4,35 @@
  * verb is known only global options can stand. */
 #include "cli/arguments.h"
 
+#include "cli/call.h"
+
 #include <assert.h>
 #include <string.h>
 
-static const struct option *find_option(const struct option *options, size_t count,
-                                        const char *name, size_t length)
+const struct option *verb_option(const struct verb *verb, size_t n)
 {
-    for (size_t i = 0; i < count; i++)
-        if (strlen(options[i].name) == length && !strncmp(options[i].name, name, length))
-            return &options[i];
-    return NULL;
+    if (n < verb->option_count)
+        return &verb->options[n];
+    n -= verb->option_count;
+    return verb->call && n < verb->call->setting_count ? &verb->call->settings[n].option : NULL;
+}
+
+static bool is_called(const struct option *option, const char *name, size_t length)
+{
+    return strlen(option->name) == length && !strncmp(option->name, name, length);
 }
 
 static const struct option *known_option(const struct cli *cli, const char *name, size_t length)
 {
-    const struct option *found = NULL;
+    const struct option *option;
 
-    if (cli->verb)
-        found = find_option(cli->verb->options, cli->verb->option_count, name, length);
-    return found ? found : find_option(global_options, global_option_count, name, length);
+    for (size_t i = 0; cli->verb && (option = verb_option(cli->verb, i)); i++)
+        if (is_called(option, name, length))
+            return option;
+    for (size_t i = 0; i < global_option_count; i++)
+        if (is_called(&global_options[i], name, length))
+            return &global_options[i];
+    return NULL;
 }
 
 static void add_given(struct cli *cli, const struct option *option, const char *value)

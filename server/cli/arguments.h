@@ -9,4 +9,7 @@
 int arguments_read(struct cli *cli, int count, char *const *words) MUST_CHECK;
 void arguments_clear(struct cli *cli);
 
+/* The nth option of a verb: its own, then those of its request; NULL behind the last. */
+const struct option *verb_option(const struct verb *verb, size_t n);
+
 #endif

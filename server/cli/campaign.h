@@ -3,12 +3,26 @@
 #ifndef OTAD_CLI_CAMPAIGN_H
 #define OTAD_CLI_CAMPAIGN_H
 
-#include "cli/cli.h"
+#include "cli/call.h"
 
-/* campaign_options.c: the settings of a new campaign, on the command line and in --from FILE. */
-#define CAMPAIGN_OPTION_COUNT 16
-extern const struct option campaign_options[CAMPAIGN_OPTION_COUNT];
-int campaign_describe(struct cli *cli, json_t **ret) MUST_CHECK;
+/* campaign_options.c: the plan, on the command line and in --plan FILE. */
+#define CAMPAIGN_SETTING_COUNT 44
+extern const struct setting campaign_settings[CAMPAIGN_SETTING_COUNT];
+#define PLAN_OPTION_COUNT 2
+extern const struct option plan_options[PLAN_OPTION_COUNT];
+/* `base`, or instead of it the file of --plan, with what the options say; changes `base`. */
+int campaign_describe(struct cli *cli, json_t *base, json_t **ret) MUST_CHECK;
+
+/* campaign_show.c: for people. */
+void campaign_print(const json_t *campaign);
+void preview_print(const json_t *preview);
+/* "5 devices", "to 10 %", "tag office" */
+#define MEASURE_SIZE 96
+const char *wave_measure(const json_t *wave, char ret[MEASURE_SIZE]);
+/* "≤ 14 %" of all devices would fail, by what was seen; "" when nothing was. */
+const char *wave_bound(const json_t *wave, char ret[SHORT_TEXT_SIZE]);
+/* Why it stands still, who must do what; a line each, nothing when it goes on by itself. */
+void campaign_needs(const json_t *campaign, struct text *out);
 
 /* watch.c */
 int campaign_watch(struct cli *cli) MUST_CHECK;

@@ -27,6 +27,7 @@ struct option {
 };
 
 struct cli;
+struct call; /* call.h */
 
 struct verb {
     const char *name;     /* "issue"; "" where the group itself is the verb (upload) */
@@ -35,10 +36,11 @@ struct verb {
     const char *help; /* paragraphs, then examples that begin with "$ " */
     const struct option *options;
     size_t option_count;
+    const struct call *call; /* the request it makes, whose settings are options too; or NULL */
     int (*run)(struct cli *cli);
 };
-#define NO_OPTIONS NULL, 0
-#define OPTIONS(list) (list), COUNT_OF(list)
+#define NO_OPTIONS NULL, 0, NULL
+#define OPTIONS(list) (list), COUNT_OF(list), NULL
 
 struct group {
     const char *name;

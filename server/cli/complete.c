@@ -3,6 +3,8 @@
  * config/otactl.bash; a test compares the two. */
 #include "cli/verbs.h"
 
+#include "cli/arguments.h"
+
 #include <string.h>
 
 static const char opening[] =
@@ -40,12 +42,6 @@ static const char ending[] = "    esac\n"
                              "}\n"
                              "complete -o filenames -F _otactl otactl\n";
 
-static void print_option_words(const struct option *options, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        printf(" --%s", options[i].name);
-}
-
 static bool has_only_itself(const struct group *group)
 {
     return group->verb_count == 1 && !*group->verbs[0].name;
@@ -67,7 +63,9 @@ static void print_cases(const struct group *group)
         else
             printf("    '%s '*) [[ $current != -* ]] || words='", group->name);
         fputs("--json --help", stdout);
-        print_option_words(verb->options, verb->option_count);
+        const struct option *option;
+        for (size_t n = 0; (option = verb_option(verb, n)); n++)
+            printf(" --%s", option->name);
         puts("' ;;");
     }
     if (has_only_itself(group))
@@ -87,7 +85,8 @@ static int completion_bash(struct cli *cli)
     for (size_t i = 0; i < group_count; i++)
         printf("%s ", groups[i]->name);
     fputs("help", stdout);
-    print_option_words(global_options, global_option_count);
+    for (size_t i = 0; i < global_option_count; i++)
+        printf(" --%s", global_options[i].name);
     puts("' ;;");
     fputs(ending, stdout);
     return 0;

@@ -2,9 +2,9 @@
 /* otactl device …: who is in the fleet, and what became of it. Making certificates: issue.c. */
 #include "cli/verbs.h"
 
+#include "cli/call.h"
 #include "cli/files.h"
 #include "cli/http.h"
-#include "cli/output.h"
 
 #include <string.h>
 
@@ -21,20 +21,26 @@ static const struct column list_columns[] = {
 };
 
 static const struct column show_columns[] = {
-    {"Device",         "id",         AS_TEXT   },
-    {"State",          "state",      AS_TEXT   },
-    {"Model",          "model",      AS_TEXT   },
-    {"Hardware",       "hardware",   AS_TEXT   },
-    {"Site",           "site",       AS_TEXT   },
-    {"Tags",           "tags",       AS_LIST   },
-    {"Version",        "version",    AS_TEXT   },
-    {"Security floor", "floor",      AS_NUMBER },
-    {"Boot",           "boot_id",    AS_TEXT   },
-    {"Up for",         "uptime",     AS_SECONDS},
-    {"Seen",           "seen_at",    AS_TIME   },
-    {"From",           "address",    AS_TEXT   },
-    {"Client",         "client",     AS_TEXT   },
-    {"Created",        "created_at", AS_TIME   },
+    {"Device",         "id",              AS_TEXT   },
+    {"State",          "state",           AS_TEXT   },
+    {"Model",          "model",           AS_TEXT   },
+    {"Hardware",       "hardware",        AS_TEXT   },
+    {"Site",           "site",            AS_TEXT   },
+    {"Zone",           "zone",            AS_TEXT   },
+    {"Channel",        "channel.channel", AS_TEXT   },
+    {"Until",          "channel.until",   AS_TIME   },
+    {"Pinned to",      "pin.release",     AS_TEXT   },
+    {"Because",        "pin.reason",      AS_TEXT   },
+    {"Until",          "pin.expires_at",  AS_TIME   },
+    {"Tags",           "tags",            AS_LIST   },
+    {"Version",        "version",         AS_TEXT   },
+    {"Security floor", "floor",           AS_NUMBER },
+    {"Boot",           "boot_id",         AS_TEXT   },
+    {"Up for",         "uptime",          AS_SECONDS},
+    {"Seen",           "seen_at",         AS_TIME   },
+    {"From",           "address",         AS_TEXT   },
+    {"Client",         "client",          AS_TEXT   },
+    {"Created",        "created_at",      AS_TIME   },
 };
 
 static const struct column certificate_columns[] = {
@@ -52,6 +58,15 @@ static const struct column component_columns[] = {
     {"SLOT",      "slot",             AS_TEXT  },
 };
 
+static const struct column pin_columns[] = {
+    {"DEVICE",  "device",     AS_TEXT},
+    {"RELEASE", "release",    AS_TEXT},
+    {"UNTIL",   "expires_at", AS_TIME},
+    {"BY",      "created_by", AS_TEXT},
+    {"SINCE",   "created_at", AS_AGO },
+    {"REASON",  "reason",     AS_TEXT},
+};
+
 static const struct column timeline_columns[] = {
     {"AT",       "at",       AS_TIME},
     {"WHAT",     "kind",     AS_TEXT},
@@ -61,19 +76,6 @@ static const struct column timeline_columns[] = {
     {"CAMPAIGN", "campaign", AS_TEXT},
     {"DETAIL",   "detail",   AS_TEXT},
 };
-
-static int device_list(struct cli *cli)
-{
-    static const char *const filters[] = {"state", "model", "version", "tag", "filter"};
-    static const struct listing listing = {COLUMNS(list_columns), "No such devices.", "after"};
-    struct text path = {0};
-
-    text_append(&path, "/devices");
-    for (size_t i = 0; i < COUNT_OF(filters); i++)
-        http_query(&path, filters[i], option(cli, filters[i]));
-    CLEANUP(free_string) char *address = text_take(&path);
-    return print_list(cli, address, &listing);
-}
 
 static void print_table_if_any(const json_t *items, const struct column *columns, size_t count)
 {
@@ -92,6 +94,9 @@ static int device_show(struct cli *cli)
         return -1;
     if (wants_json(cli))
         return print_json(device);
+    json_t *pin = json_object_get(device, "pin");
+    if (json_is_object(pin) && !member_text(pin, "release", NULL))
+        json_object_set_new(pin, "release", json_string("nothing: it is held"));
     print_fields(device, COLUMNS(show_columns));
     print_table_if_any(json_object_get(device, "certificates"), COLUMNS(certificate_columns));
     print_table_if_any(json_object_get(device, "components"), COLUMNS(component_columns));
@@ -108,14 +113,22 @@ static int device_show(struct cli *cli)
     return 0;
 }
 
-static int device_timeline(struct cli *cli)
-{
-    static const struct listing listing = {COLUMNS(timeline_columns), "Nothing happened yet.",
-                                           "before"};
-    CLEANUP(free_string) char *path = http_path("/devices/%s/timeline", operand(cli, 0));
+static const struct column explain_columns[] = {
+    {"Answer",   "answer.text",     AS_TEXT  },
+    {"Code",     "answer.code",     AS_TEXT  },
+    {"Step",     "answer.step",     AS_NUMBER},
+    {"Campaign", "answer.campaign", AS_TEXT  },
+    {"Release",  "answer.release",  AS_TEXT  },
+    {"Until",    "until",           AS_TIME  },
+};
 
-    return print_list(cli, path, &listing);
-}
+static const struct column step_columns[] = {
+    {"STEP",     "step",     AS_NUMBER},
+    {"CODE",     "code",     AS_TEXT  },
+    {"CAMPAIGN", "campaign", AS_TEXT  },
+    {"RELEASE",  "release",  AS_TEXT  },
+    {"WHY",      "text",     AS_TEXT  },
+};
 
 static int device_explain(struct cli *cli)
 {
@@ -126,7 +139,13 @@ static int device_explain(struct cli *cli)
         return -1;
     if (wants_json(cli))
         return print_json(answer);
-    print_document(answer);
+    print_fields(answer, COLUMNS(explain_columns));
+    print_table_if_any(json_object_get(answer, "steps"), COLUMNS(step_columns));
+    json_t *deployment = json_object_get(answer, "deployment");
+    if (json_object_size(deployment)) {
+        say("\nDeployment\n");
+        print_document(deployment);
+    }
     return 0;
 }
 
@@ -252,12 +271,13 @@ static int device_set(struct cli *cli)
 {
     CLEANUP(free_string) char *path = http_path("/devices/%s", operand(cli, 0));
     const char *model = option(cli, "model"), *hardware = option(cli, "hardware"),
-               *site = option(cli, "site");
+               *site = option(cli, "site"), *zone = option(cli, "zone");
 
-    if (!model && !hardware && !site)
-        return refuse(cli, ENDS_MISUSED, "say what to set: --model, --hardware or --site");
-    return patch_device(
-        cli, path, json_pack("{ss* ss* ss*}", "model", model, "hardware", hardware, "site", site));
+    if (!model && !hardware && !site && !zone)
+        return refuse(cli, ENDS_MISUSED, "say what to set: --model, --hardware, --site or --zone");
+    return patch_device(cli, path,
+                        json_pack("{ss* ss* ss* ss*}", "model", model, "hardware", hardware, "site",
+                                  site, "zone", zone));
 }
 
 /* -- the verbs -- */
@@ -275,15 +295,43 @@ static const struct option issue_options[] = {
     {"first",    "N",        "with --count: the first number (default 1)"                        },
     {"jobs",     "N",        "with --count: threads that make keys (default: one per processor)" },
 };
-static const struct option list_options[] = {
-    {"state",   "STATE",   "only registered, pending, active, suspended, revoked, retired or lost"},
-    {"model",   "MODEL",   "only this model"                                                      },
-    {"version", "VERSION", "only devices that run this version"                                   },
-    {"tag",     "TAG",     "only devices with this tag"                                           },
-    {"filter",  "FILTER",  "only devices a campaign with this target would reach"                 },
-    LIST_OPTIONS,
+/* clang-format off */
+static const struct setting list_settings[] = {
+    {{"state", "STATE", "only registered, pending, active, suspended, revoked, retired or lost"},
+     "state", text_value},
+    {{"model", "MODEL", "only this model"}, "model", text_value},
+    {{"version", "VERSION", "only devices that run this version"}, "version", text_value},
+    {{"tag", "TAG", "only devices with this tag"}, "tag", text_value},
+    {{"filter", "FILTER", "only devices a campaign with this target would reach"},
+     "filter", text_value},
 };
-static const struct option page_options[] = {LIST_OPTIONS};
+static const struct setting count_settings[] = {
+    {{"filter", "FILTER", "only devices a campaign with this target would reach"},
+     "filter", text_value},
+};
+static const struct setting pin_settings[] = {
+    {{"reason", "TEXT", "why; its explanation says so"}, "reason", text_value},
+    {{"until", "TIME", "until then: 2026-12-24, +7d (default: for good)"},
+     "expires_at", moment_value},
+};
+static const struct setting join_settings[] = {
+    {{"until", "TIME", "until then: 2026-12-24, +7d (default: for good)"}, "until", moment_value},
+};
+static const struct call list_call = {GET("/devices"), SHOWS(list_columns),
+        .nothing = "No such devices.", SETTINGS(list_settings)},
+    count_call = {GET("/devices:count"), SETTINGS(count_settings)},
+    timeline_call = {GET("/devices/%s/timeline"), SHOWS(timeline_columns),
+        .nothing = "Nothing happened yet.", .cursor = "before"},
+    pins_call = {GET("/pins"), SHOWS(pin_columns), .nothing = "No device is pinned."},
+    pin_call = {PUT("/devices/%s/pin"), SETTINGS(pin_settings), .words = {{"release", text_value}},
+        .needs = "reason", .said = "%s is pinned: it gets that release whatever campaigns say"},
+    hold_call = {PUT("/devices/%s/pin"), SETTINGS(pin_settings), .body = "{\"release\":null}",
+        .needs = "reason", .said = "%s is held: it gets nothing"},
+    unpin_call = {DELETE("/devices/%s/pin"), .said = "%s follows campaigns and its channel again"},
+    join_call = {PUT("/devices/%s/channel"), SETTINGS(join_settings),
+        .words = {{"channel", text_value}}, .said = "%s is in the channel by hand"},
+    leave_call = {DELETE("/devices/%s/channel"), .said = "%s is in the channel whose rule matches"};
+/* clang-format on */
 static const struct option revoke_options[] = {
     {"reason", "TEXT", "why; it is kept in the audit log"},
 };
@@ -294,6 +342,7 @@ static const struct option set_options[] = {
     {"model",    "MODEL",    "what it is sold as"                           },
     {"hardware", "HARDWARE", "what a release must name in --hardware to fit"},
     {"site",     "SITE",     "where it stands"                              },
+    {"zone",     "ZONE",     "its clock, for windows: Europe/Berlin"        },
 };
 
 /* clang-format off */
@@ -311,13 +360,16 @@ static const struct verb verbs[] = {
     {"list", "", "the fleet, or a part of it",
      "$ otactl device list --state pending\n"
      "$ otactl device list --filter 'model = \"gw2\" and site = \"berlin\"'\n",
-     OPTIONS(list_options), device_list},
+     LIST_CALL(list_call), call_run},
+    {"count", "", "how many there are, by version and model",
+     "$ otactl device count --filter 'model = \"gw2\" and not version = \"2.0\"'\n",
+     CALL(count_call), call_run},
     {"show", "ID", "everything known of one device",
      "$ otactl device show dev-1\n",
      NO_OPTIONS, device_show},
     {"timeline", "ID", "what happened to a device, newest first",
      "$ otactl device timeline dev-1 --limit 20\n",
-     OPTIONS(page_options), device_timeline},
+     LIST_CALL(timeline_call), call_run},
     {"explain", "ID", "why a device is, or is not, offered an update",
      "Asks the function that decides at each poll, and prints its reasons.\n"
      "\n"
@@ -353,7 +405,25 @@ static const struct verb verbs[] = {
      "$ otactl device tag dev-1 canary berlin\n"
      "$ otactl device tag dev-1 canary --remove\n",
      OPTIONS(tag_options), device_tag},
-    {"set", "ID", "change model, hardware or site",
+    {"pin", "ID RELEASE", "give it this release, whatever campaigns say",
+     "$ otactl device pin dev-1 demo:1.0 --reason 'ticket 4711' --until +14d\n",
+     CALL(pin_call), call_run},
+    {"hold", "ID", "give it nothing at all",
+     "$ otactl device hold dev-1 --reason 'is being measured'\n",
+     CALL(hold_call), call_run},
+    {"unpin", "ID", "end its pin or hold",
+     "$ otactl device unpin dev-1\n",
+     CALL(unpin_call), call_run},
+    {"pins", "", "which devices are pinned or held",
+     "$ otactl device pins\n",
+     LIST_CALL(pins_call), call_run},
+    {"join", "ID CHANNEL", "put it into a channel by hand",
+     "$ otactl device join dev-1 beta --until +30d\n",
+     CALL(join_call), call_run},
+    {"leave", "ID", "back to the channel whose rule matches",
+     "$ otactl device leave dev-1\n",
+     CALL(leave_call), call_run},
+    {"set", "ID", "change model, hardware, site or zone",
      "$ otactl device set dev-1 --site oslo\n",
      OPTIONS(set_options), device_set},
 };

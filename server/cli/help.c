@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/help.h"
 
+#include "cli/arguments.h"
+
 #include <string.h>
 
 static const char introduction[] =
@@ -29,21 +31,30 @@ static const char ending[] =
     "Exit status: 0 done; 1 the server refused; 2 command line, settings or a local file are\n"
     "wrong; 3 the server does not answer; 4 the server failed.\n";
 
-static void print_options(const char *title, const struct option *options, size_t count)
+static const struct option *global_option(const struct verb *none, size_t n)
+{
+    (void)none;
+    return n < global_option_count ? &global_options[n] : NULL;
+}
+
+/* `at` is verb_option() or global_option(). */
+static void print_options(const char *title, const struct verb *verb,
+                          const struct option *(*at)(const struct verb *verb, size_t n))
 {
     int widest = 0;
+    const struct option *option;
 
-    for (size_t i = 0; i < count; i++) {
-        int width = (int)strlen(options[i].name) +
-                    (options[i].value ? (int)strlen(options[i].value) + 1 : 0);
+    for (size_t i = 0; (option = at(verb, i)); i++) {
+        int width =
+            (int)strlen(option->name) + (option->value ? (int)strlen(option->value) + 1 : 0);
         widest = width > widest ? width : widest;
     }
-    if (count)
+    if (widest)
         printf("\n%s\n", title);
-    for (size_t i = 0; i < count; i++) {
-        int width = printf("  --%s%s%s", options[i].name, options[i].value ? " " : "",
-                           options[i].value ? options[i].value : "");
-        printf("%*s%s\n", widest + 6 - width, "", options[i].help);
+    for (size_t i = 0; (option = at(verb, i)); i++) {
+        int width = printf("  --%s%s%s", option->name, option->value ? " " : "",
+                           option->value ? option->value : "");
+        printf("%*s%s\n", widest + 6 - width, "", option->help);
     }
 }
 
@@ -51,11 +62,11 @@ static void print_verb(const struct group *group, const struct verb *verb)
 {
     printf("usage: otactl [-C DIR] %s%s%s%s%s%s\n\n%s\n", group->name, *verb->name ? " " : "",
            verb->name, *verb->operands ? " " : "", verb->operands,
-           verb->option_count ? " [options]" : "", verb->summary);
+           verb_option(verb, 0) ? " [options]" : "", verb->summary);
     if (*verb->help)
         printf("\n%s", verb->help);
-    print_options("Options:", verb->options, verb->option_count);
-    print_options("Everywhere:", global_options, global_option_count);
+    print_options("Options:", verb, verb_option);
+    print_options("Everywhere:", verb, global_option);
 }
 
 static void print_group(const struct group *group)
@@ -75,7 +86,7 @@ static void print_everything(void)
     fputs(introduction, stdout);
     for (size_t i = 0; i < group_count; i++)
         printf("  %-12s %s\n", groups[i]->name, groups[i]->summary);
-    print_options("Options everywhere:", global_options, global_option_count);
+    print_options("Options everywhere:", NULL, global_option);
     fputs(ending, stdout);
 }
 

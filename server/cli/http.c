@@ -3,6 +3,7 @@
  * the one authority named there, no proxy, no redirect, no cookie. */
 #include "cli/http.h"
 
+#include "cli/call.h"
 #include "cli/settings.h"
 
 #include <curl/curl.h>
@@ -211,6 +212,10 @@ static struct curl_slist *request_headers(const struct http *http, const struct 
         headers = curl_slist_append(headers, http->authorization);
     snprintf(line, sizeof line, "Content-Type: %s", ask->type ? ask->type : "");
     headers = curl_slist_append(headers, line);
+    if (ask->if_match) {
+        snprintf(line, sizeof line, "If-Match: %s", ask->if_match);
+        headers = curl_slist_append(headers, line);
+    }
     if (ask->has_offset) {
         snprintf(line, sizeof line, "Upload-Offset: %lld", (long long)ask->offset);
         headers = curl_slist_append(headers, line);
@@ -290,6 +295,23 @@ static const char *last_segment(const char *type)
     return last;
 }
 
+/* The server names the member at fault; the person typed an option. */
+static void advise_option(struct cli *cli, const char *field)
+{
+    const struct call *call = cli->verb->call;
+    size_t length = strlen(field);
+
+    for (size_t i = 0; call && i < call->setting_count; i++) {
+        const struct option *option = &call->settings[i].option;
+        const char *member = call->settings[i].member;
+
+        if (text_starts_with(member, field) && strchr(".", member[length])) {
+            advise(cli, "here that is --%s %s", option->name, option->value ? option->value : "");
+            return;
+        }
+    }
+}
+
 /* RFC 9457; anything else that answers with an error is told by its status. */
 static int refuse_answer(struct cli *cli, const struct answer *answer)
 {
@@ -298,6 +320,7 @@ static int refuse_answer(struct cli *cli, const struct answer *answer)
     const char *detail = json_string_value(json_object_get(answer->json, "detail"));
     const char *type = json_string_value(json_object_get(answer->json, "type"));
     const char *request = json_string_value(json_object_get(answer->json, "request_id"));
+    const char *field = json_string_value(json_object_get(answer->json, "field"));
 
     if (!title)
         return refuse(cli, code, "the server answered %ld", answer->status);
@@ -305,6 +328,8 @@ static int refuse_answer(struct cli *cli, const struct answer *answer)
     cli->failure.problem = type ? strdup(last_segment(type)) : NULL;
     if (code == ENDS_SERVER && request)
         advise(cli, "its log tells more, under request %s", request);
+    if (field)
+        advise_option(cli, field);
     if (answer->status == 401 || answer->status == 403)
         advise(cli, "who we are to the server is set in %s", cli->settings->file);
     return -1;

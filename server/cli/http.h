@@ -14,6 +14,7 @@ struct ask {
     size_t length;
     bool has_offset; /* send `offset` as Upload-Offset */
     int64_t offset;
+    const char *if_match; /* the state that is to be changed; NULL: whatever it is */
     void (*on_sent)(void *context, int64_t bytes); /* of this body; may be NULL */
     void *context;
 };

@@ -4,6 +4,7 @@
  *     main.c       groups of verbs in the order of --help; start, run one verb, tell how it ended
  *     cli.h        what a verb is and what it is given
  *     arguments.c  the command line, read by the verb table
+ *     call.c       verbs that are one request, written down as tables (values.c: what was typed)
  *     help.c       --help at every level, from the same table
  *     complete.c   shell completion, from the same table
  *     settings.c   otactl.conf: which server, and who we are to it
@@ -22,9 +23,9 @@
  *     product.c    who may sign for which product; the first root
  *     release.c    from an image to a published release
  *     draft.c      what is to be signed, and the signing (review.c: what it says)
- *     campaign.c   making and moving campaigns (campaign_options.c: their settings; watch.c: live)
- *     operator.c   people, tokens, audit log
- *     server.c     the daemon itself
+ *     campaign.c   making and moving campaigns (campaign_options.c: their plan; campaign_show.c:
+ * for people; watch.c: live) steering.c   channels, freezes, sites, lists of devices, the emergency
+ * stop operator.c   people, tokens, audit log server.c     the daemon itself
  */
 #include "cli/verbs.h"
 
@@ -40,10 +41,11 @@
 #include <string.h>
 
 const struct group *const groups[] = {
-    &init_group,     &device_group,   &fleet_group,   &upload_group,
-    &artifact_group, &product_group,  &release_group, &draft_group,
-    &campaign_group, &operator_group, &token_group,   &audit_group,
-    &trust_group,    &server_group,   &reload_group,  &completion_group,
+    &init_group,       &device_group,  &fleet_group, &upload_group, &artifact_group,
+    &product_group,    &release_group, &draft_group, &list_group,   &campaign_group,
+    &channel_group,    &freeze_group,  &site_group,  &stop_group,   &operator_group,
+    &token_group,      &audit_group,   &trust_group, &server_group, &reload_group,
+    &completion_group,
 };
 const size_t group_count = COUNT_OF(groups);
 

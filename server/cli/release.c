@@ -4,9 +4,9 @@
  * release. */
 #include "cli/verbs.h"
 
+#include "cli/call.h"
 #include "cli/files.h"
 #include "cli/http.h"
-#include "cli/output.h"
 #include "trust/key.h"
 #include "trust/sign.h"
 
@@ -36,6 +36,8 @@ static const struct column show_columns[] = {
     {"Counter",          "release_counter",  AS_NUMBER},
     {"Published",        "published_at",     AS_TIME  },
     {"Devices on it",    "devices",          AS_NUMBER},
+    {"Floor",            "floor",            AS_TEXT  },
+    {"Dead end",         "dead_end",         AS_TEXT  },
 };
 
 static const struct column target_columns[] = {
@@ -45,18 +47,6 @@ static const struct column target_columns[] = {
     {"SHA-256",   "sha256",       AS_SHORT},
     {"HARDWARE",  "hardware_ids", AS_LIST },
 };
-
-static int release_list(struct cli *cli)
-{
-    static const struct listing listing = {COLUMNS(list_columns), "No releases yet.", "after"};
-    struct text path = {0};
-
-    text_append(&path, "/releases");
-    http_query(&path, "product", option(cli, "product"));
-    http_query(&path, "state", option(cli, "state"));
-    CLEANUP(free_string) char *address = text_take(&path);
-    return print_list(cli, address, &listing);
-}
 
 static int release_show(struct cli *cli)
 {
@@ -157,7 +147,7 @@ static int print_published(struct cli *cli, const json_t *published)
     json_array_foreach(releases, i, release)
     {
         const char *id = json_string_value(release);
-        say("release %s; next: otactl campaign create %s --target FILTER\n", id ? id : "?",
+        say("release %s; next: otactl campaign preview %s --target FILTER\n", id ? id : "?",
             id ? id : "?");
     }
     return 0;
@@ -336,11 +326,21 @@ static const struct option create_options[] = {
     {"key",              "KEY.pem", "sign at once with this private key; repeatable"     },
     {"publish",          NULL,      "publish at once"                                    },
 };
-static const struct option list_options[] = {
-    {"product", "PRODUCT", "only this product"                       },
-    {"state",   "STATE",   "only published, withdrawn or quarantined"},
-    LIST_OPTIONS,
+/* clang-format off */
+static const struct setting list_settings[] = {
+    {{"product", "PRODUCT", "only this product"}, "product", text_value},
+    {{"state", "STATE", "only published, withdrawn or quarantined"}, "state", text_value},
 };
+static const struct setting floor_settings[] = {
+    {{"clear", NULL, "it is one no more"}, "floor", no_value},
+};
+static const struct call list_call = {GET("/releases"), SHOWS(list_columns),
+        .nothing = "No releases yet.", SETTINGS(list_settings)},
+    floor_call = {PATCH("/releases/%s"), SETTINGS(floor_settings), .body = "{\"floor\":true}",
+        SHOWS(show_columns)},
+    dead_end_call = {PATCH("/releases/%s"), .words = {{"dead_end", text_value}},
+        SHOWS(show_columns)};
+/* clang-format on */
 static const struct option payload_options[] = {
     {"output", "FILE", "where to write it; - for standard output (also -o)"},
 };
@@ -366,7 +366,7 @@ static const struct verb verbs[] = {
      OPTIONS(create_options), release_create},
     {"list", "", "what is published",
      "$ otactl release list --product demo\n",
-     OPTIONS(list_options), release_list},
+     LIST_CALL(list_call), call_run},
     {"show", "RELEASE", "one release with its images",
      "$ otactl release show demo:1.0\n",
      NO_OPTIONS, release_show},
@@ -384,6 +384,16 @@ static const struct verb verbs[] = {
     {"publish", "DRAFT", "make a signed draft count",
      "$ otactl release publish d-7\n",
      NO_OPTIONS, release_publish},
+    {"floor", "RELEASE", "older devices must get this one first, on the way to newer ones",
+     "$ otactl release floor demo:2.0\n"
+     "$ otactl release floor demo:2.0 --clear\n",
+     CALL(floor_call), call_run},
+    {"dead-end", "RELEASE TEXT", "devices that run it get nothing any more; explanations say why",
+     "An empty text takes it back.\n"
+     "\n"
+     "$ otactl release dead-end demo:1.3 'the loader must be changed by hand'\n"
+     "$ otactl release dead-end demo:1.3 ''\n",
+     CALL(dead_end_call), call_run},
 };
 /* clang-format on */
 

@@ -7,7 +7,8 @@
 
 extern const struct group init_group, device_group, fleet_group, upload_group, artifact_group,
     product_group, trust_group, release_group, draft_group, campaign_group, operator_group,
-    token_group, audit_group, server_group, reload_group, completion_group;
+    token_group, audit_group, server_group, reload_group, completion_group, channel_group,
+    freeze_group, site_group, list_group, stop_group;
 
 /* issue.c, for device.c, which has its options */
 int device_issue(struct cli *cli) MUST_CHECK;

@@ -3,8 +3,8 @@
  * elsewhere each change is one line, so that a log of it can be read. */
 #include "cli/campaign.h"
 
+#include "campaign/capacity.h"
 #include "cli/http.h"
-#include "cli/output.h"
 #include "core/clock.h"
 
 #include <string.h>
@@ -64,75 +64,178 @@ void wave_bar(const json_t *wave, char *ret, size_t size)
     ret[size - 1] = '\0';
 }
 
-static void wave_line(const json_t *wave, struct text *out)
+/* `measures` is as wide as the longest of them, so that the bars stand below each other. */
+static void wave_line(const json_t *wave, int measures, struct text *out)
 {
-    char bar[BAR_WIDTH + 1];
+    char bar[BAR_WIDTH + 1], who[MEASURE_SIZE], bound[SHORT_TEXT_SIZE];
 
     wave_bar(wave, bar, sizeof bar);
-    text_format(out, "wave %lld [%s] %lld of %lld confirmed, %lld under way, %lld failed, %s",
-                (long long)member_number(wave, "position"), bar,
+    wave_bound(wave, bound);
+    text_format(out, "wave %lld  %-*s [%s] %lld of %lld confirmed, %lld under way, %lld failed",
+                (long long)member_number(wave, "position"), measures, wave_measure(wave, who), bar,
                 (long long)member_number(wave, "confirmed"), (long long)members_of(wave),
-                (long long)under_way(wave), (long long)member_number(wave, "failed"),
+                (long long)under_way(wave), (long long)member_number(wave, "failed"));
+    text_format(out, "%s%s, %s", *bound ? ", at most " : "", bound,
                 member_text(wave, "state", "?"));
 }
 
-static void print_line(const struct text *line)
+static int widest_measure(const json_t *campaign)
 {
-    say("%s\n", line->at ? line->at : "?");
+    int widest = 0;
+    size_t i;
+    json_t *wave;
+    char who[MEASURE_SIZE];
+
+    json_array_foreach(json_object_get(campaign, "waves"), i, wave)
+    {
+        int width = (int)strlen(wave_measure(wave, who));
+        widest = width > widest ? width : widest;
+    }
+    return widest;
+}
+
+/* "c-1 is paused: 2 of 50 failed" */
+static void state_line(const json_t *campaign, struct text *out)
+{
+    const char *reason = member_text(campaign, "state_reason", "");
+
+    text_format(out, "%s is %s%s%s", member_text(campaign, "id", "?"),
+                member_text(campaign, "state", "?"), *reason ? ": " : "", reason);
+}
+
+static int64_t rate_now(const json_t *campaign)
+{
+    const json_t *rate = json_object_get(campaign, "rate");
+    const struct rate_rule rule = {
+        .start = member_number(rate, "start"),
+        .step = member_number(rate, "step"),
+        .max = member_number(rate, "max"),
+        .factor = json_number_value(json_object_get(rate, "factor")),
+    };
+
+    return strcmp(member_text(rate, "step_on", ""), "confirmed")
+               ? rule.start
+               : rate_per_minute(&rule, member_number(campaign, "confirmed"));
+}
+
+static void flow_line(const json_t *campaign, struct text *out)
+{
+    int64_t rate = rate_now(campaign), stalled = member_number(campaign, "stalled");
+    char bound[SHORT_TEXT_SIZE];
+
+    if (rate > 0)
+        text_format(out, "%lld offers a minute, ", (long long)rate);
+    text_format(out, "%lld transfers", (long long)member_number(campaign, "leases"));
+    if (stalled)
+        text_format(out, ", %lld stand still", (long long)stalled);
+    if (*wave_bound(campaign, bound))
+        text_format(out, "; by what was seen at most %s of all devices fail", bound);
+}
+
+/* What it waits for, a line each. */
+static void waits_of(const json_t *campaign, struct text *out)
+{
+    const char *halt = member_text(campaign, "halt", NULL);
+
+    if (halt)
+        text_format(out, "EMERGENCY STOP: %s; to go on: otactl stop --lift\n", halt);
+    campaign_needs(campaign, out);
+}
+
+/* Returns how many there were. */
+static int print_lines(const struct text *text, const char *before)
+{
+    const char *at = text->at;
+    int lines = 0;
+
+    for (; at && *at; lines++) {
+        size_t length = strcspn(at, "\n");
+
+        say("%s%.*s\n", before, (int)length, at);
+        at += length + (at[length] == '\n');
+    }
+    return lines;
+}
+
+/* -- on a terminal -- */
+
+static int draw_head(const json_t *campaign, int64_t now)
+{
+    const char *started = member_text(campaign, "started_at", NULL);
+    char ago[SHORT_TEXT_SIZE] = "";
+    CLEANUP(text_clear) struct text state = {0};
+    int64_t then;
+
+    if (started && clock_parse(started, &then))
+        ago_text(then, now, ago);
+    say("%s for %s%s%s\n", member_text(campaign, "release", "?"),
+        member_text(campaign, "target", "?"), *ago ? ", begun " : "", ago);
+    state_line(campaign, &state);
+    return 1 + print_lines(&state, "");
 }
 
 /* Returns the number of lines, to go up again by. */
 static int draw(const json_t *campaign, int64_t now)
 {
-    const char *started = member_text(campaign, "started_at", NULL);
-    char ago[SHORT_TEXT_SIZE] = "";
-    int64_t then;
-    int lines = 1;
+    int lines = draw_head(campaign, now), measures = widest_measure(campaign);
+    CLEANUP(text_clear) struct text flow = {0}, waits = {0};
     size_t i;
     json_t *wave;
 
-    if (started && clock_parse(started, &then))
-        ago_text(then, now, ago);
-    say("%s %s for %s: %s%s%s  %s\n", member_text(campaign, "id", "?"),
-        member_text(campaign, "release", "?"), member_text(campaign, "target", "?"),
-        member_text(campaign, "state", "?"), *member_text(campaign, "state_reason", "") ? ", " : "",
-        member_text(campaign, "state_reason", ""), ago);
     json_array_foreach(json_object_get(campaign, "waves"), i, wave)
     {
-        CLEANUP(text_clear) struct text line = {0};
-        const char *gate = member_text(wave, "gate_text", "");
+        CLEANUP(text_clear) struct text line = {0}, gate = {0};
+        const char *state = member_text(wave, "state", "");
 
-        wave_line(wave, &line);
-        print_line(&line);
-        lines++;
-        if (*gate && strcmp(member_text(wave, "state", ""), "passed")) {
-            say("       %s\n", gate);
-            lines++;
-        }
+        wave_line(wave, measures, &line);
+        if (strcmp(state, "passed") != 0 && strcmp(state, "skipped") != 0)
+            text_append(&gate, member_text(wave, "gate_text", ""));
+        lines += print_lines(&line, "") + print_lines(&gate, "        ");
     }
-    return lines;
+    flow_line(campaign, &flow);
+    waits_of(campaign, &waits);
+    return lines + print_lines(&flow, "") + print_lines(&waits, "> ");
+}
+
+/* -- elsewhere -- */
+
+/* The lines, when they are others than before. */
+static void log_if_new(const struct text *now, const struct text *then, const char *at)
+{
+    if (now->at && (!then->at || strcmp(now->at, then->at)))
+        print_lines(now, at);
+}
+
+static void log_with(const json_t *campaign, const json_t *before,
+                     void (*write)(const json_t *campaign, struct text *out), const char *at)
+{
+    CLEANUP(text_clear) struct text now = {0}, then = {0};
+
+    write(campaign, &now);
+    if (before)
+        write(before, &then);
+    log_if_new(&now, &then, at);
 }
 
 /* What changed since the last look, one line each; `before` may be NULL. */
 static void log_changes(const json_t *campaign, const json_t *before, int64_t now)
 {
-    char at[CLOCK_TEXT_SIZE];
+    char at[CLOCK_TEXT_SIZE + 1];
     size_t i;
     json_t *wave;
 
-    clock_text(now, at);
-    if (strcmp(member_text(campaign, "state", ""), member_text(before, "state", "")))
-        say("%s %s is %s %s\n", at, member_text(campaign, "id", "?"),
-            member_text(campaign, "state", "?"), member_text(campaign, "state_reason", ""));
+    strcat(strcpy(at, clock_text(now, (char[CLOCK_TEXT_SIZE]){0})), " ");
+    log_with(campaign, before, state_line, at);
     json_array_foreach(json_object_get(campaign, "waves"), i, wave)
     {
         CLEANUP(text_clear) struct text line = {0}, old = {0};
 
-        wave_line(wave, &line);
-        wave_line(json_array_get(json_object_get(before, "waves"), i), &old);
-        if (!line.at || !old.at || strcmp(line.at, old.at))
-            say("%s %s\n", at, line.at ? line.at : "?");
+        wave_line(wave, 0, &line);
+        if (before)
+            wave_line(json_array_get(json_object_get(before, "waves"), i), 0, &old);
+        log_if_new(&line, &old, at);
     }
+    log_with(campaign, before, waits_of, at);
     fflush(stdout);
 }
 
@@ -147,10 +250,24 @@ static bool is_over(const json_t *campaign)
     return false;
 }
 
+/* While the whole fleet is stopped, the campaign has a member `halt` that says why. */
+static int look_at_both(struct cli *cli, const char *path, json_t **ret)
+{
+    json_auto_t *campaign = NULL, *halt = NULL;
+
+    if (http_json(cli, "GET", path, NULL, &campaign) ||
+        http_json(cli, "GET", "/emergency-stop", NULL, &halt))
+        return -1;
+    if (json_is_true(json_object_get(halt, "stopped")))
+        json_object_set(campaign, "halt", json_object_get(halt, "reason"));
+    *ret = MOVE(campaign);
+    return 0;
+}
+
 /* A server that restarts is waited for. */
 static int look(struct cli *cli, const char *path, int *silent, json_t **ret)
 {
-    if (!http_json(cli, "GET", path, NULL, ret)) {
+    if (!look_at_both(cli, path, ret)) {
         *silent = 0;
         return 0;
     }

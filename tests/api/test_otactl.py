@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from conftest import OTACTL, ROOT, Client, tls_context
+from conftest import OTACTL, ROOT, Client, tls_context, wait_for
 
 DONE, REFUSED, MISUSED, UNREACHABLE = 0, 1, 2, 3
 
@@ -50,6 +50,8 @@ def test_every_verb_and_option_stands_in_the_manual():
         name = f"{group} {verb}" if verb else group
         entry = next((entry for entry in entries if re.match(rf"{name}( Ar| Op|\n)", entry)), "")
         assert entry, name
+        if "Its options are those of\n.Cm campaign create ." in entry:
+            entry += next(entry for entry in entries if entry.startswith("campaign create "))
         for option in re.findall(r"^  --([a-z0-9-]+)", text, re.M):
             assert re.search(rf"Fl -{option}\b", everywhere + entry), f"{name} --{option}"
 
@@ -475,32 +477,289 @@ def release(server, image):
     return "gw:1.0"
 
 
+def told(server, *words):
+    return json.loads(server.otactl(*words, "--json").stdout)
+
+
+TARGET = ["--target", 'model = "gw"']
+
+
+def seen_devices(server, release, count):
+    """Active ones, whose last-seen times are on disk: they are members that count."""
+    for device in server.new_devices(count):
+        assert device.ddi("GET").status == 200
+    wait_for(lambda: told(server, "campaign", "preview", release, *TARGET)["devices"] == count, what="last-seen times")
+
+
 def test_a_campaign_is_made_shown_and_moved(server, release):
-    server.new_devices(3)
-    target = ["--target", 'model = "gw"']
-    server.otactl("campaign", "preview", release, *target)
-    made = json.loads(server.otactl("campaign", "create", release, *target, "--wave", "1:soak=1s,gate=manual",
-                                    "--wave", "50.5%:coverage=80%", "--wave", "100%", "--pause",
-                                    "share=2%,failures=2,sample=50", "--json").stdout)
-    campaign = made["id"]
-    assert len(made["waves"]) == 3
+    seen_devices(server, release, 3)
+    campaign = told(server, "campaign", "create", release, *TARGET, "--wave", "1:soak=1s:gate=manual",
+                    "--wave", "50.5%:coverage=80%", "--wave", "100%", "--pause-at", "2%,2,50")["id"]
     for verb, state in (("start", "running"), ("pause", "paused"), ("resume", "running"), ("abort", "aborted")):
-        words = ["--reason", "test"] + (["--ack"] if verb == "resume" else [])
-        assert state in server.otactl("campaign", verb, campaign, *words).stdout
-    assert campaign in server.otactl("campaign", "list").stdout
-    assert "aborted" in server.otactl("campaign", "show", campaign).stdout
-    server.otactl("campaign", "deployments", campaign)
+        assert f"{campaign} is {state}" in server.otactl("campaign", verb, campaign, "--reason", "test").stdout
+    assert campaign in server.otactl("campaign", "list", "--state", "aborted", "--release", release).stdout
+    shown = server.otactl("campaign", "show", campaign).stdout
+    assert "aborted" in shown and "1 device" in shown and "to 50.5 %" in shown
+    assert "aborted" in server.otactl("campaign", "events", campaign).stdout
+    assert told(server, "campaign", "deployments", campaign)["items"] == []
     watched = server.otactl("campaign", "watch", campaign, check=False)
     assert watched.returncode == REFUSED
     assert "did not finish: it is aborted" in watched.stderr
 
 
+# What is typed, and the member of the expanded plan that it becomes.
+PLAN = [
+    ("--reason why", {"reason": "why"}), ("--priority -3", {"priority": -3}), ("--priority urgent", {"priority": 100}),
+    ("--supersede queue", {"supersede": "queue"}), ("--snapshot", {"members": "snapshot"}),
+    ("--no-sticky", {"sticky": False}), ("--approvals 2", {"approvals": 2}),
+    ("--expect 12 --tolerance 20%", {"expected": {"count": 12, "tolerance": 0.2}}),
+    ("--start-at 2036-12-24 --end-at 2036-12-25T01:00 --on-end cancel",
+     {"start_at": "2036-12-24T00:00:00Z", "end_at": "2036-12-25T01:00:00Z", "on_end": "cancel"}),
+    ("--rate 7/min,x3/50 --max-rate 900",
+     {"rate": {"start": 7, "factor": 3.0, "step": 50, "step_on": "confirmed", "max": 900}}),
+    ("--leases 5 --bytes 20M --transfer-rate 500k", {"caps": {"leases": 5, "bytes": 20000000, "transfer_rate": 500000}}),
+    ("--install optional --force-at 2036-01-01 --risk reboots",
+     {"install": {"mode": "optional", "force_at": "2036-01-01T00:00:00Z", "risk": "reboots"}}),
+    ("--pause-at 1%,3,40 --abort-at 10%", {"pause": {"share": 0.01, "failures": 3, "sample": 40},
+                                           "abort": {"share": 0.1, "failures": 3, "sample": 20}}),
+    ("--dead-man 2h --watch 3d --on-abort rollback", {"dead_man": 7200, "watch": 259200, "on_abort": "rollback"}),
+    ("--attempts 7 --confirm-after 1m --stale-after 2d", {"attempts": 7, "confirm_after": 60, "stale_after": 172800}),
+    ("--verify-timeout 1h --offer-ttl 2h --download-deadline 0 --stall 5m",
+     {"verify_timeout": 3600, "offer_ttl": 7200, "download_deadline": 0, "stall": 300}),
+    ("--preset fast", {"target": 'model = "gw"'}),
+]
+
+
+@pytest.mark.parametrize("words,members", PLAN)
+def test_options_become_the_plan(shared_server, shared_release, words, members):
+    plan = told(shared_server, "campaign", "preview", shared_release, *TARGET, *words.split())["plan"]
+    assert {name: plan[name] for name in members} == members
+
+
+@pytest.fixture(scope="module")
+def shared_release(shared_server):
+    return shared_server.publish("7.0")
+
+
+def test_waves_windows_and_strata_are_written_on_the_command_line(shared_server, shared_release, tmp_path):
+    shared_server.new_device("listed")
+    (tmp_path / "ids").write_text("listed\n")
+    listed = told(shared_server, "list", "create", tmp_path / "ids", "--name", "pilots")["id"]
+    plan = told(shared_server, "campaign", "preview", shared_release, *TARGET, "--wave", "tag=a:b:soak=1h",
+                "--wave", 'filter=site = "x" and tag = "y,z":min=2', "--wave", f"list={listed}:gate=manual",
+                "--wave", "5:strata=model+version,coverage=90%", "--wave",
+                "10%:not-before=2036-05-01T22:00:00Z:ramp=6h", "--window", "install mon-wed,sun 22:00 6h",
+                "--window", "download 01:00 4h", "--zone", "Europe/Berlin", "--strata", "model,site")["plan"]
+    tag, rule, listing, count, percent = plan["waves"]
+    assert (tag["tag"], tag["soak"]) == ("a:b", 3600)
+    assert (rule["filter"], rule["min_confirmed"]) == ('site = "x" and tag = "y,z"', 2)
+    assert (listing["list"]["id"], listing["gate"]) == (listed, "manual")
+    assert (count["count"], count["strata"], count["coverage"]) == (5, ["model", "version"], 0.9)
+    assert (percent["percent"], percent["not_before"], percent["ramp"]) == (10, "2036-05-01T22:00:00Z", 21600)
+    assert [window["days"] for window in plan["windows"]["install"]] == [["mon", "tue", "wed", "sun"]]
+    assert len(plan["windows"]["download"][0]["days"]) == 7 and plan["windows"]["zone"] == "Europe/Berlin"
+    assert plan["strata"]["by"] == ["model", "site"]
+    shared_server.otactl("list", "delete", listed)
+
+
 @pytest.mark.parametrize("words", [
-    ["--wave", "many"], ["--wave", "5:soak"], ["--wave", "5:socks=1"], ["--pause", "share=x"], ["--rate", "fast"],
+    ["--wave", "many"], ["--wave", "5:soak"], ["--wave", "5:socks=1"], ["--wave", "5:soak=x"], ["--wave", "tag"],
+    ["--pause-at", "x"], ["--pause-at", "2%,x"], ["--rate", "fast"], ["--rate", "10/h"], ["--rate", "10/min,2/100"],
+    ["--window", "install"], ["--window", "nap 22:00 6h"], ["--window", "install mon-xyz 22:00 6h"],
+    ["--start-at", "tomorrow"], ["--bytes", "20X"], ["--expect", "-1"], ["--dead-man", "4 hours"],
 ])
 def test_a_campaign_that_cannot_be_read_is_not_sent(shared_server, words):
-    done = shared_server.otactl("campaign", "create", "gw:1.0", "--target", 'model = "gw"', *words, check=False)
-    assert done.returncode == MISUSED
+    done = shared_server.otactl("campaign", "create", "gw:1.0", *TARGET, *words, check=False)
+    assert (done.returncode, done.stdout) == (MISUSED, "")
+
+
+def test_a_refused_member_is_named_as_its_option(shared_server, shared_release):
+    done = shared_server.otactl("campaign", "preview", shared_release, *TARGET, "--zone", "Mars/Base", check=False)
+    assert done.returncode == REFUSED
+    assert "--zone" in done.stderr
+
+
+def test_a_preview_reads_well(server, release):
+    seen_devices(server, release, 3)
+    text = server.otactl("campaign", "preview", release, *TARGET, "--wave", "2:soak=1h", "--wave", "100%").stdout
+    assert "3 devices match, 3 would get it" in text
+    assert re.search(r"1 +2 devices +2 .*80 % known, soaks 1 h", text)
+    assert re.search(r"Plan hash: [0-9a-f]{64}", text)
+
+
+def test_a_whole_plan_comes_from_a_file_and_options_override_it(server, release, tmp_path):
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps({"release": release, "target": 'model = "gw"', "waves": [{"count": 3}], "watch": "1d"}))
+    made = told(server, "campaign", "create", "--plan", file, "--watch", "2d", "--name", "filed")
+    assert (made["name"], made["watch"], [wave["count"] for wave in made["waves"]]) == ("filed", 172800, [3])
+    changed = told(server, "campaign", "edit", made["id"], "--wave", "4", "--wave", "100%", "--leases", "9")
+    assert (changed["name"], changed["watch"], changed["caps"]["leases"]) == ("filed", 172800, 9)
+    assert [wave["amount"] for wave in changed["waves"]] == [4, 100]
+    file.write_text("[]")
+    assert server.otactl("campaign", "create", "--plan", file, check=False).returncode == MISUSED
+
+
+def test_two_persons_are_asked(server, release, tmp_path):
+    seen_devices(server, release, 1)
+    server.otactl("operator", "add", "ada", "--role", "approver", "--out", tmp_path / "ada")
+    ada = copy_of(server, tmp_path / "c", certificate=tmp_path / "ada/operator.crt", key=tmp_path / "ada/operator.key")
+    campaign = told(server, "campaign", "create", release, *TARGET, "--approvals", "1")["id"]
+    assert f"campaign approve {campaign}" in server.otactl("campaign", "submit", campaign).stdout
+    refused = otactl("-C", ada, "campaign", "refuse", campaign, "--note", "not today")
+    assert f"{campaign} is draft" in refused.stdout, refused
+    server.otactl("campaign", "submit", campaign)
+    early = server.otactl("campaign", "start", campaign, check=False)
+    assert early.returncode == REFUSED
+    assert otactl("-C", ada, "campaign", "approve", campaign, "--note", "go").returncode == DONE
+    assert "ada" in server.otactl("campaign", "approvals", campaign).stdout
+    assert told(server, "campaign", "approvals", campaign)["items"][-1]["decision"] == "approved"
+    assert "running" in server.otactl("campaign", "start", campaign).stdout
+
+
+def test_waves_are_held_passed_skipped_and_widened(server, release):
+    seen_devices(server, release, 4)
+    campaign = told(server, "campaign", "create", release, *TARGET, "--wave", "1", "--wave", "50%", "--wave", "100%",
+                    "--start")["id"]
+    why = ["--reason", "test"]
+    wait_for(lambda: told(server, "campaign", "show", campaign)["waves"][0]["state"] == "open", what="the first wave")
+    def state(wave):
+        return told(server, "campaign", "show", campaign)["waves"][wave - 1]["state"]
+
+    assert "wave 1 is held" in server.otactl("campaign", "hold", campaign, 1, *why).stdout
+    server.otactl("campaign", "dial", campaign, 2, "60%", *why)
+    assert told(server, "campaign", "show", campaign)["waves"][1]["amount"] == 60
+    assert server.otactl("campaign", "dial", campaign, 2, "10", *why, check=False).returncode == REFUSED
+    assert server.otactl("campaign", "dial", campaign, 2, "most", *why, check=False).returncode == MISUSED
+    assert server.otactl("campaign", "retry", campaign, "dev-1", check=False).returncode == REFUSED
+    server.otactl("campaign", "skip", campaign, 3, *why)
+    assert state(3) == "skipped"
+    server.otactl("campaign", "reopen", campaign, 1, *why)
+    assert state(1) == "open"
+    server.otactl("campaign", "pass", campaign, 1, *why)
+    assert state(1) == "passed"
+
+
+def test_a_campaign_is_cancelled_in_two_ways(server, release):
+    seen_devices(server, release, 1)
+    for words in ([], ["--hard", "--reason", "wrong image"]):
+        campaign = told(server, "campaign", "create", release, *TARGET, "--start")["id"]
+        assert "is cancelled" in server.otactl("campaign", "cancel", campaign, *words).stdout
+
+
+def test_a_watch_that_is_piped_logs_changes_and_the_emergency_stop(server, release):
+    device = server.new_device("followed")
+    device.ddi("GET")
+    campaign = told(server, "campaign", "create", release, *TARGET, "--wave", "100%", "--start")["id"]
+    server.otactl("stop", "--reason", "smoke")
+    with subprocess.Popen([OTACTL, "-C", server.dir, "campaign", "watch", campaign, "--interval", "1"],
+                          stdout=subprocess.PIPE, text=True) as watching:
+        lines = []
+        while not any("EMERGENCY STOP: smoke" in line for line in lines):
+            lines.append(watching.stdout.readline())
+            assert lines[-1], lines
+        server.otactl("campaign", "cancel", campaign, "--reason", "over")
+        rest = watching.stdout.read()
+    assert f"{campaign} is running" in lines[0]
+    assert re.search(r"wave 1  to 100 % \[", "".join(lines))
+    assert f"{campaign} is cancelled" in rest
+
+
+# -- what decides beside campaigns --
+
+def test_the_emergency_stop_is_told_by_its_exit_status(server):
+    assert server.otactl("stop", check=False).returncode == MISUSED
+    assert server.otactl("stop", "--status").stdout == "not stopped\n"
+    server.otactl("stop", "--reason", "smoke")
+    told_so = server.otactl("stop", "--status", check=False)
+    assert (told_so.returncode, "smoke" in told_so.stderr) == (REFUSED, True)
+    assert json.loads(server.otactl("stop", "--status", "--json", check=False).stdout)["stopped"] is True
+    server.otactl("stop", "--lift")
+    assert told(server, "stop", "--status")["stopped"] is False
+
+
+def test_a_device_is_pinned_held_and_let_go(shared_server, shared_release):
+    shared_server.new_device("pinned")
+    assert shared_server.otactl("device", "pin", "pinned", shared_release, check=False).returncode == MISUSED
+    shared_server.otactl("device", "pin", "pinned", shared_release, "--reason", "ticket", "--until", "+7d")
+    assert "ticket" in shared_server.otactl("device", "pins").stdout
+    assert shared_release in shared_server.otactl("device", "explain", "pinned").stdout
+    shared_server.otactl("campaign", "create", shared_release, "--target", 'id = "another"', "--expect", "0", "--start")
+    shared_server.otactl("device", "hold", "pinned", "--reason", "measured")
+    pins = {pin["device"]: pin for pin in told(shared_server, "device", "pins")["items"]}
+    assert (pins["pinned"]["release"], pins["pinned"]["reason"]) == (None, "measured")
+    assert "hold" in shared_server.otactl("device", "explain", "pinned").stdout
+    shared_server.otactl("device", "unpin", "pinned")
+    assert "pinned" not in [pin["device"] for pin in told(shared_server, "device", "pins")["items"]]
+
+
+def test_devices_are_counted_and_have_a_zone(shared_server):
+    shared_server.new_device("counted", model="counted")
+    count = ["device", "count", "--filter", 'model = "counted"']
+    assert told(shared_server, *count)["count"] == 1
+    assert re.search(r"^count: +1$", shared_server.otactl(*count).stdout, re.M)
+    shared_server.otactl("device", "set", "counted", "--zone", "Europe/Oslo")
+    assert "Europe/Oslo" in shared_server.otactl("device", "show", "counted").stdout
+
+
+def test_channels_are_made_joined_and_promoted(shared_server, shared_release):
+    ctl = shared_server.otactl
+    shared_server.new_device("member")
+    ctl("channel", "create", "stable", "--position", "90")
+    ctl("channel", "create", "beta", "--position", "10", "--rule", 'tag = "beta"', "--next", "stable", "--auto",
+        "--confirmed", "20", "--share", "98%", "--soak", "48h")
+    shown = told(shared_server, "channel", "show", "beta")
+    assert (shown["rule"], shown["next"], shown["promotion"]["share"]) == ('tag = "beta"', "stable", 0.98)
+    ctl("channel", "set", "beta", "--rule", 'tag = "gamma"')
+    assert "gamma" in ctl("channel", "list").stdout
+    ctl("device", "join", "member", "beta", "--until", "+30d")
+    assert told(shared_server, "device", "show", "member")["channel"]
+    ctl("device", "leave", "member")
+    ctl("channel", "baseline", "stable", "gw", shared_release, "--reason", "first")
+    assert shared_release in ctl("channel", "show", "stable").stdout
+    ctl("channel", "unset", "stable", "gw")
+    ctl("channel", "baseline", "beta", "gw", shared_release)
+    early = ctl("channel", "promote", "beta", shared_release, check=False)
+    assert (early.returncode, "20 more confirmed" in early.stderr) == (REFUSED, True)
+    ctl("channel", "set", "beta", "--confirmed", "0", "--share", "0", "--soak", "0")
+    ctl("channel", "promote", "beta", shared_release, "--reason", "by hand")
+    assert told(shared_server, "campaign", "list", "--channel", "stable")["items"][0]["release"] == shared_release
+    ctl("channel", "create", "brief")
+    ctl("channel", "delete", "brief")
+    assert ctl("channel", "show", "brief", check=False).returncode == REFUSED
+
+
+def test_freezes_sites_and_lists_come_and_go(shared_server, tmp_path):
+    ctl = shared_server.otactl
+    freeze = told(shared_server, "freeze", "create", "--from", "2036-12-20", "--until", "2036-12-24 18:00",
+                  "--reason", "holidays", "--target", 'site = "oslo"')
+    assert (freeze["from"], freeze["until"]) == ("2036-12-20T00:00:00Z", "2036-12-24T18:00:00Z")
+    assert "holidays" in ctl("freeze", "list").stdout
+    ctl("freeze", "delete", freeze["id"])
+    assert freeze["id"] not in ctl("freeze", "list").stdout
+    assert ctl("freeze", "create", "--from", "now", "--reason", "x", check=False).returncode == MISUSED
+    ctl("site", "set", "oslo", "--zone", "Europe/Oslo", "--leases", "4", "--bytes", "2M")
+    assert told(shared_server, "site", "list")["items"][0]["bytes"] == 2000000
+    assert "Europe/Oslo" in ctl("site", "list").stdout
+    ctl("site", "delete", "oslo")
+    assert "Nothing is set" in ctl("site", "list").stdout
+    shared_server.new_device("named")
+    (tmp_path / "ids.txt").write_text("named\n")
+    made = ctl("list", "create", tmp_path / "ids.txt").stdout
+    listed = re.search(r"l-\d+", made)[0]
+    assert "ids.txt" in ctl("list", "list").stdout
+    assert told(shared_server, "list", "show", listed)["count"] == 1
+    ctl("list", "delete", listed)
+    assert ctl("list", "show", listed, check=False).returncode == REFUSED
+
+
+def test_a_release_becomes_a_floor_and_a_dead_end(shared_server, shared_release):
+    ctl = shared_server.otactl
+    assert told(shared_server, "release", "floor", shared_release)["floor"] is True
+    ctl("release", "floor", shared_release, "--clear")
+    assert "by hand" in ctl("release", "dead-end", shared_release, "by hand only").stdout
+    ctl("release", "dead-end", shared_release, "")
+    shown = told(shared_server, "release", "show", shared_release)
+    assert (shown["floor"], shown["dead_end"]) == (False, "")
 
 
 # -- people --

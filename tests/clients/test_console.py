@@ -122,5 +122,57 @@ def test_the_console_shows_fleet_campaign_and_devices(server, browser, tmp_path)
     browser.wait_text("#device-title", "shown-2")
     assert browser.text("#device .explain")
     assert browser.text("#device .timeline")
+    assert browser.text("#device .answer")
     browser.screenshot(tmp_path / "console.png")
+    assert browser.complaints() == []
+
+
+def log_in(browser, server, role):
+    token = json.loads(server.otactl("--json", "token", "create", "--role", role, "--note", "browser").stdout)["token"]
+    browser.call("POST", "/url", {"url": f"https://localhost:{server.operator_port}/"})
+    browser.wait_text("#login h2", "Who is asking?")
+    browser.type("#login input", token)
+    browser.click("#login button")
+
+
+def confirm(browser, reason):
+    browser.type("#confirm input", reason)
+    browser.click("#confirm .yes")
+    wait_for(lambda: not browser.run("return document.querySelector('#confirm').open"), what="the dialog to close")
+
+
+def test_campaigns_are_moved_and_everything_is_stopped_from_the_console(server, browser):
+    server.new_device("held-1")
+    server.otactl("device", "hold", "held-1", "--reason", "measured")
+    server.new_device("moved-1")
+    release = server.publish("3.1.0")
+    made = server.operator("POST", "/api/v1/campaigns", json={
+        "release": release, "target": 'model = "gw"', "name": "summer",
+        "waves": [{"tag": "office"}, {"count": 1, "gate": "manual"}, {"percent": 100}]})
+    campaign = made.json()["id"]
+    log_in(browser, server, "release-manager")
+
+    browser.wait_text("#campaigns .list", "Wave 1: tag office")
+    browser.click("#campaigns [data-move=start]")
+    confirm(browser, "now")
+    browser.wait_text("#campaigns header", "running")
+    browser.wait_text("#campaigns .list", "0 confirmed, 0 failed")
+    browser.click("#campaigns [data-move=pause]")
+    confirm(browser, "coffee")
+    browser.wait_text("#campaigns .needs", "Paused for operator: coffee")
+    browser.click("#campaigns [data-move=resume]")
+    confirm(browser, "back")
+    browser.wait_text("#campaigns header", "running")
+
+    browser.click("#stop")
+    confirm(browser, "smoke")
+    browser.wait_text("#halt", "smoke")
+    assert server.operator("GET", "/api/v1/emergency-stop").json()["stopped"] is True
+    browser.click("#halt button")
+    confirm(browser, "")
+    wait_for(lambda: browser.run("return document.querySelector('#halt').hidden"), what="the banner to go")
+    assert server.operator("GET", f"/api/v1/campaigns/{campaign}").json()["state"] == "running"
+
+    browser.click("#devices tbody button")
+    browser.wait_text("#device .facts", "held: gets nothing, measured")
     assert browser.complaints() == []
