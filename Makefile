@@ -37,6 +37,7 @@ SHARE := $(DESTDIR)$(PREFIX)/share
 LIB_SRC := $(shell find server -name '*.c' ! -path 'server/cli/*' ! -path server/main.c | LC_ALL=C sort)
 CLI_SRC := $(wildcard server/cli/*.c)
 FLEET_SRC := $(wildcard tests/fleet/*.c)
+SIM_SRC := $(wildcard tests/sim/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 FAULT_SRC := $(wildcard tests/fault/test_*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
@@ -54,7 +55,7 @@ BENCH := $(BENCH_SRC:tests/%.c=$(B)/tests/%)
 
 all: $(PROGRAMS) ## build otad and otactl into build/release (VARIANT=asan|tsan|cov for others)
 programs: all $(B)/otad-fleet
-unit: $(UNIT)
+unit: $(UNIT) $(B)/tests/sim/sim
 fuzzers: $(FUZZ)
 
 $(B)/otad: $(B)/server/main.o $(B)/libotad.a
@@ -66,6 +67,9 @@ $(B)/otactl: $(CLI_SRC:%.c=$(B)/%.o) $(B)/libotad.a
 $(B)/otad-fleet: $(FLEET_SRC:%.c=$(B)/%.o) $(B)/libotad.a
 	$(SAY) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lssl -lcrypto -ljansson -lm
+$(B)/tests/sim/sim: $(SIM_SRC:%.c=$(B)/%.o) $(B)/libotad.a
+	$(SAY) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 $(B)/libotad.a: $(LIB_OBJ)
 	@rm -f $@
 	$(SAY) AR $@

@@ -73,6 +73,23 @@ def unit(folder="unit", build=B):
                      f"ended with {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-6000:]}")
 
 
+def simulator(*words, build=B):
+    """A virtual fleet on the real engine: `sim` tells its cases as cmocka's programs do."""
+    prefix = "sim" if build == B else f"sim ({build})"
+    with tempfile.TemporaryDirectory() as folder_name:
+        report = pathlib.Path(folder_name) / "sim.xml"
+        began = time.monotonic()
+        done = run([str(ROOT / build / "tests/sim/sim"), *words, "--report", str(report)])
+        try:
+            told = read_junit(report, prefix)
+        except (FileNotFoundError, ElementTree.ParseError):
+            told = 0
+        failed = any(c[1].startswith(prefix + ":") and c[2] == "failed" for c in cases)
+        if not told or (done.returncode != 0 and not failed):
+            case(f"{prefix} {words[0]}", "failed", time.monotonic() - began,
+                 f"ended with {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+
+
 def pytest(folder, build=B, label="", words=()):
     if not list((ROOT / "tests" / folder).glob("test_*.py")):
         return
@@ -114,6 +131,7 @@ def sanitized():
         return
     case("asan build", "passed", time.monotonic() - began)
     unit("unit", "build/asan")
+    simulator("properties", "--seeds", "300", build="build/asan")
     pytest("api", "build/asan", " (asan)")
 
 
@@ -124,11 +142,14 @@ def main():
     os.environ.setdefault("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")
     steps = {
         "lint": [lambda: scripts("lint")],
-        "quick": [lambda: scripts("lint"), unit],
+        "quick": [lambda: scripts("lint"), unit, lambda: simulator("properties", "--seeds", "300"),
+                  lambda: simulator("stories", "--quick")],
+        "sim": [lambda: simulator("properties", "--seeds", "10000"), lambda: simulator("stories")],
         "api": [lambda: pytest("api")],
         "clients": [lambda: pytest("clients")],
         "asan": [sanitized],
         "all": [lambda: scripts("lint"), unit, lambda: unit("fault"), fuzz_replay,
+                lambda: simulator("properties", "--seeds", "10000"), lambda: simulator("stories"),
                 lambda: pytest("api"), lambda: pytest("clients"), sanitized],
     }
     for step in steps[what]:
