@@ -82,7 +82,7 @@ _otactl()
     'campaign events') [[ $current != -* ]] || words='--json --help --limit --after --all' ;;
     'campaign approvals') [[ $current != -* ]] || words='--json --help --limit --after --all' ;;
     'campaign submit') [[ $current != -* ]] || words='--json --help' ;;
-    'campaign approve') [[ $current != -* ]] || words='--json --help --note' ;;
+    'campaign approve') [[ $current != -* ]] || words='--json --help --note --plan-hash' ;;
     'campaign refuse') [[ $current != -* ]] || words='--json --help --note' ;;
     'campaign start') [[ $current != -* ]] || words='--json --help --reason' ;;
     'campaign pause') [[ $current != -* ]] || words='--json --help --reason' ;;

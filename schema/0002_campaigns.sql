@@ -6,6 +6,8 @@ ALTER TABLE campaign ADD COLUMN kind TEXT NOT NULL DEFAULT 'update'
 ALTER TABLE campaign ADD COLUMN plan TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE campaign ADD COLUMN plan_hash BLOB NOT NULL 
     DEFAULT X'0000000000000000000000000000000000000000000000000000000000000000' CHECK (length(plan_hash) = 32);
+ALTER TABLE campaign ADD COLUMN planned_by TEXT NOT NULL DEFAULT ''; -- who wrote the plan as it stands
+UPDATE campaign SET planned_by = created_by;
 ALTER TABLE campaign ADD COLUMN parent_row INTEGER REFERENCES campaign; -- of a rollback, of a promotion
 ALTER TABLE campaign ADD COLUMN covered_at INTEGER;    -- the last wave passed: the watch begins
 ALTER TABLE campaign ADD COLUMN progress_at INTEGER;   -- the last outcome, or what takes its place for the dead-man rule
@@ -53,6 +55,13 @@ ALTER TABLE wave DROP COLUMN gate;
 ALTER TABLE wave ADD COLUMN strata_limits TEXT NOT NULL DEFAULT '';
 -- An operator has passed its manual gate ahead of, or at, the time.
 ALTER TABLE wave ADD COLUMN is_approved INTEGER NOT NULL DEFAULT 0 CHECK (is_approved IN (0, 1));
+ALTER TABLE wave ADD COLUMN accepted INTEGER NOT NULL DEFAULT 0;  -- of its failures, those operators took on
+ALTER TABLE wave ADD COLUMN held_for TEXT NOT NULL DEFAULT ''
+    CHECK (held_for IN ('', 'operator', 'budget', 'short', 'approval'));
+UPDATE wave SET held_for = CASE WHEN state_reason LIKE 'short: %' THEN 'short'
+                                WHEN state_reason = 'approval' THEN 'approval'
+                                WHEN state_reason LIKE 'failure budget%' THEN 'budget' ELSE 'operator' END
+WHERE state = 'held';
 
 ALTER TABLE deployment ADD COLUMN rate INTEGER NOT NULL DEFAULT 0; -- bytes per second reserved for it; 0: the server's
 ALTER TABLE deployment ADD COLUMN stratum TEXT NOT NULL DEFAULT ''; -- at its first offer
@@ -67,6 +76,7 @@ CREATE TABLE stratum_count (
     stratum      TEXT NOT NULL,
     confirmed    INTEGER NOT NULL DEFAULT 0,
     failed       INTEGER NOT NULL DEFAULT 0,
+    accepted     INTEGER NOT NULL DEFAULT 0, -- of the failures, those operators took on
     PRIMARY KEY (campaign_row, stratum)
 ) STRICT, WITHOUT ROWID;
 
@@ -144,6 +154,8 @@ CREATE TABLE halt (
     halted_by  TEXT NOT NULL,
     halted_at  INTEGER NOT NULL
 ) STRICT;
+-- When the last one was lifted: devices may tell of being cut off for a while after.
+ALTER TABLE tenant ADD COLUMN resumed_at INTEGER NOT NULL DEFAULT 0;
 
 CREATE TABLE approval (
     campaign_row INTEGER NOT NULL REFERENCES campaign,

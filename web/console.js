@@ -140,6 +140,7 @@ function moveButton(campaign, move, wave) {
     return make("button", { "data-move": move, onclick: () => confirmed(title, what, label, (reason) =>
         send("POST", where, {
             ...(reason ? { [member]: reason } : {}),
+            ...(move === "approve" ? { plan_hash: campaign.plan_hash } : {}),
             ...(move === "resume" && campaign.paused_for === "budget" ? { accept_failures: true } : {}),
         })) }, label);
 }

@@ -86,21 +86,30 @@ static int check_key(const char *key, struct error *err)
                             "a key has 1 to %d visible ASCII characters", KEY_MAX);
 }
 
+static void hash_text(struct digest *digest, const char *text)
+{
+    digest_add(digest, text, strlen(text) + 1);
+}
+
 /* What was asked: the same key under another request is a mistake of the client's. */
 static int hash_request(const struct request *req, uint8_t ret[SHA256_SIZE], struct error *err)
 {
     struct digest *digest = digest_new(DIGEST_SHA256);
     const char *match = request_header(req, "If-Match");
+    const char *name, *value;
     const void *body;
     size_t length;
 
     if (!digest)
         return fail_internal(err, "memory for a hash");
     request_body(req, &body, &length);
-    digest_add(digest, request_method(req), strlen(request_method(req)) + 1);
-    digest_add(digest, request_path(req), strlen(request_path(req)) + 1);
-    if (match)
-        digest_add(digest, match, strlen(match) + 1);
+    hash_text(digest, request_method(req));
+    hash_text(digest, request_path(req));
+    for (unsigned i = 0; (name = request_query_at(req, i, &value)); i++) {
+        hash_text(digest, name);
+        hash_text(digest, value);
+    }
+    hash_text(digest, match ? match : "");
     digest_add(digest, body, length);
     digest_end(digest, ret);
     digest_free(&digest);

@@ -6,6 +6,7 @@
 
 #include "campaign/spread.h"
 #include "store/freeze.h"
+#include "store/pin.h"
 
 #include <string.h>
 
@@ -75,9 +76,8 @@ static void answer_deployment(const struct deployment *deployment, const struct 
 
 /* -- a new offer -- */
 
-/* On the writer the campaign's row is read again, and the emergency stop: both may have changed
- * since the snapshot, and after a halt is acknowledged nobody gets an offer. */
-static int may_offer(struct tx *tx, const struct plan *plan, enum reason *ret, struct error *err)
+static int may_offer_by_campaign(struct tx *tx, const struct plan *plan, enum reason *ret,
+                                 struct error *err)
 {
     CLEANUP(campaign_clear) struct campaign campaign = {0};
     struct halt halt;
@@ -89,6 +89,65 @@ static int may_offer(struct tx *tx, const struct plan *plan, enum reason *ret, s
         campaign_makes_offers(campaign_state_in(&campaign)) && campaign.release_is_published;
     *ret = step == STEP_ROW ? REASON_HALTED : is_running ? REASON_OFFER : REASON_NOT_RUNNING;
     return 0;
+}
+
+static int may_offer_by_pin(const struct poll *poll, const struct plan *plan, enum reason *ret,
+                            struct error *err)
+{
+    struct pin pin;
+    enum step step = pin_of(poll->tx, poll->device->row_id, poll->move.now, &pin, err);
+
+    if (step == STEP_ROW)
+        *ret = !pin.release_row                   ? REASON_HOLD
+               : pin.campaign_row != plan->row_id ? REASON_PINNED
+                                                  : REASON_OFFER;
+    else
+        *ret = plan->rules.kind == KIND_PIN ? REASON_NOT_PINNED : REASON_OFFER;
+    return step == STEP_FAILED ? -1 : 0;
+}
+
+struct frost {
+    const struct filter_subject *facts;
+    int64_t now;
+    bool holds;
+};
+
+static int feel_freeze(const struct freeze *freeze, void *arg, struct error *err)
+{
+    CLEANUP(filter_free) struct filter *target = NULL;
+    struct frost *frost = arg;
+
+    if (frost->now < freeze->from_at)
+        return 0;
+    frost->holds = true;
+    if (freeze->target[0] && (filter_parse(freeze->target, &target, err) ||
+                              filter_matches(target, frost->facts, &frost->holds, err)))
+        return -1;
+    return frost->holds ? 1 : 0;
+}
+
+static int may_offer_by_freezes(const struct poll *poll, const struct plan *plan, enum reason *ret,
+                                struct error *err)
+{
+    struct frost frost = {.facts = &poll->inquiry.question.facts, .now = poll->move.now};
+
+    if (!plan->rules.is_expedited &&
+        freeze_each(poll->tx, plan->tenant_row, frost.now, feel_freeze, &frost, err))
+        return -1;
+    *ret = frost.holds ? REASON_FREEZE : REASON_OFFER;
+    return 0;
+}
+
+/* On the writer what holds offers back is read again: it may have changed since the snapshot, and
+ * once a halt, a hold or a freeze is acknowledged nobody slips through. */
+static int may_offer(const struct poll *poll, const struct plan *plan, enum reason *ret,
+                     struct error *err)
+{
+    if (may_offer_by_campaign(poll->tx, plan, ret, err))
+        return -1;
+    if (*ret == REASON_OFFER && may_offer_by_pin(poll, plan, ret, err))
+        return -1;
+    return *ret == REASON_OFFER ? may_offer_by_freezes(poll, plan, ret, err) : 0;
 }
 
 struct taken {
@@ -186,7 +245,7 @@ static int make_offer(struct poll *poll, struct resolution *resolution, struct d
     enum reason reason;
     bool has_one;
 
-    if (may_offer(poll->tx, plan, &reason, err) || has_place(poll, resolution, &has_one, err))
+    if (may_offer(poll, plan, &reason, err) || has_place(poll, resolution, &has_one, err))
         return -1;
     if (reason == REASON_OFFER && !deployment && !has_one)
         reason = REASON_WAVE_FULL;
@@ -197,11 +256,28 @@ static int make_offer(struct poll *poll, struct resolution *resolution, struct d
     return offer_with_lease(poll, deployment ? deployment : &fresh, resolution, ret, err);
 }
 
+/* Before a campaign makes a first offer the device's row in it is looked for, also behind those
+ * that were loaded; where there is one all is judged anew. */
+static int find_want(struct poll *poll, struct resolution *ret, struct error *err)
+{
+    bool has_more;
+
+    do {
+        has_more = false;
+        if (resolve(&poll->inquiry.question, ret, err))
+            return -1;
+        if (ret->reason == REASON_OFFER && poll->tx->is_write &&
+            inquiry_add(&poll->inquiry, ret->plan->row_id, &has_more, err))
+            return -1;
+    } while (has_more);
+    return 0;
+}
+
 static int look_for_offer(struct poll *poll, struct decision *ret, struct error *err)
 {
     struct resolution resolution;
 
-    if (resolve(&poll->inquiry.question, &resolution, err))
+    if (find_want(poll, &resolution, err))
         return -1;
     if (resolution.reason != REASON_OFFER) {
         answer_later(poll, &resolution, ret);

@@ -3,16 +3,14 @@
  */
 #include "campaign/engine.h"
 
-#include "campaign/filter_sql.h"
 #include "core/clock.h"
 #include "core/text.h"
 #include "store/approval.h"
+#include "store/freeze.h"
 
 #include <string.h>
 
 #define OFFERS_STOPPED 500
-#define OTHERS_MAX 64
-#define QUEUED "queued behind " /* how a queued one's reason begins */
 
 int campaign_stop_offers(struct tx *tx, struct campaigns *campaigns,
                          const struct campaign *campaign, const struct move *move,
@@ -34,70 +32,7 @@ int campaign_stop_offers(struct tx *tx, struct campaigns *campaigns,
 
 /* -- how many there are -- */
 
-static int add_version(const char *version, const char *model, int64_t count, void *arg,
-                       struct error *err)
-{
-    (void)model;
-    (void)err;
-    if (version)
-        *(int64_t *)arg += count;
-    return 0;
-}
-
-static int count_devices(struct tx *tx, int64_t tenant_row, const char *text, int64_t *ret,
-                         struct error *err)
-{
-    CLEANUP(filter_free) struct filter *filter = NULL;
-    CLEANUP(filter_sql_clear) struct filter_sql sql = {0};
-
-    if (filter_parse(text, &filter, err) || filter_to_sql(filter, &sql, err))
-        return -1;
-    const struct device_condition where = {sql.condition, sql.values, sql.count};
-    *ret = 0;
-    return device_count_where(tx, tenant_row, &where, add_version, ret, err);
-}
-
-/* Active devices that fulfil the target, and `also` unless it is NULL. */
-static int count_active(struct tx *tx, int64_t tenant_row, const char *target, const char *also,
-                        int64_t *ret, struct error *err)
-{
-    CLEANUP(text_clear) struct text text = {0};
-
-    text_format(&text, "(%s) and state = active", target);
-    if (also)
-        text_format(&text, " and (%s)", also);
-    if (text.is_broken)
-        return fail_internal(err, "memory for a filter");
-    return count_devices(tx, tenant_row, text.at, ret, err);
-}
-
-/* Who is in a channel is no question for SQL: the fleet is gone through. */
-static int count_in_channel(struct tx *tx, const struct campaigns *campaigns,
-                            const struct campaign *campaign, int64_t now, int64_t *ret,
-                            struct error *err)
-{
-    CLEANUP(plan_free) struct plan *plan = NULL;
-    struct preview_count count;
-
-    if (plan_make(tx, campaigns->config, campaign, NULL, 0, &plan, err) ||
-        preview_take(tx, plan, now, &count, err))
-        return -1;
-    *ret = preview_population(&count);
-    return 0;
-}
-
-static int count_population(struct tx *tx, const struct campaigns *campaigns,
-                            const struct overview *overview, int64_t now, int64_t *ret,
-                            struct error *err)
-{
-    const struct campaign *campaign = &overview->campaign;
-
-    if (campaign->channel_row)
-        return count_in_channel(tx, campaigns, campaign, now, ret, err);
-    return count_active(tx, campaign->tenant_row, overview->rules.target, NULL, ret, err);
-}
-
-static int check_population(struct tx *tx, const struct campaigns *campaigns,
+static int check_population(struct tx *tx, struct campaigns *campaigns,
                             const struct overview *overview, int64_t now, struct error *err)
 {
     const struct rules *rules = &overview->rules;
@@ -105,7 +40,7 @@ static int check_population(struct tx *tx, const struct campaigns *campaigns,
 
     if (rules->expected_count < 0)
         return 0;
-    if (count_population(tx, campaigns, overview, now, &present, err))
+    if (reckon_population(tx, campaigns, overview, now, &present, err))
         return -1;
     double off = (double)(present > rules->expected_count ? present - rules->expected_count
                                                           : rules->expected_count - present);
@@ -118,13 +53,6 @@ static int check_population(struct tx *tx, const struct campaigns *campaigns,
 }
 
 /* -- the other campaigns of its channel -- */
-
-struct others {
-    const struct campaign *campaign;
-    bool with_finishing; /* what replaces it need not wait for the end of its watch */
-    int64_t rows[OTHERS_MAX];
-    size_t count;
-};
 
 /* Those that run, of the same product; standing ones yield by themselves. */
 static int note_other(const struct campaign *other, void *arg, struct error *err)
@@ -173,22 +101,77 @@ static int supersede(struct tx *tx, struct campaigns *campaigns, const struct ov
                : 0;
 }
 
-static int check_apart(struct tx *tx, const struct overview *overview, int64_t other_row,
-                       struct error *err)
+static int check_apart(struct tx *tx, struct campaigns *campaigns, const struct overview *overview,
+                       int64_t other_row, int64_t now, struct error *err)
 {
-    CLEANUP(overview_clear) struct overview other = {0};
+    CLEANUP(campaign_clear) struct campaign other = {0};
     int64_t shared;
 
-    if (overview_load(tx, other_row, &other, err) ||
-        count_active(tx, overview->campaign.tenant_row, overview->rules.target, other.rules.target,
-                     &shared, err))
+    if (campaign_need(tx, other_row, &other, err) ||
+        reckon_shared(tx, campaigns, overview, other_row, now, &shared, err))
         return -1;
     if (!shared)
         return 0;
     return fail_field(err, PROBLEM_CONFLICT, "supersede",
                       "%lld devices are in the target of %s too; only campaigns without a common "
                       "device coexist",
-                      (long long)shared, other.campaign.id);
+                      (long long)shared, other.id);
+}
+
+int campaign_reckon(struct tx *tx, struct campaigns *campaigns, const struct overview *overview,
+                    int64_t now, struct error *err)
+{
+    struct others others;
+
+    return find_others(tx, overview, &others, err) ||
+                   reckon_ahead(tx, campaigns, overview, &others, now, err)
+               ? -1
+               : 0;
+}
+
+/* -- what holds everybody back -- */
+
+struct hold {
+    int64_t now;
+    char *reason;
+    bool is_held;
+};
+
+/* A freeze of some devices only is the resolver's to mind. */
+static int mind_freeze(const struct freeze *freeze, void *arg, struct error *err)
+{
+    struct hold *hold = arg;
+    char text[CLOCK_TEXT_SIZE];
+
+    (void)err;
+    if (hold->now < freeze->from_at || (freeze->target[0] && strcmp(freeze->target, "all") != 0))
+        return 0;
+    hold->is_held = true;
+    snprintf(hold->reason, STATE_REASON_SIZE, QUEUED "the freeze %s, until %s", freeze->id,
+             clock_text(freeze->until_at, text));
+    return 1;
+}
+
+int campaign_is_held_back(struct tx *tx, const struct rules *rules, int64_t tenant_row, int64_t now,
+                          char ret_reason[STATE_REASON_SIZE], bool *ret, struct error *err)
+{
+    struct hold hold = {.now = now, .reason = ret_reason};
+    struct halt halt;
+
+    *ret = false;
+    if (rules->kind > KIND_ROLLBACK)
+        return 0;
+    enum step step = halt_of(tx, tenant_row, &halt, err);
+    if (step == STEP_FAILED)
+        return -1;
+    if (step == STEP_ROW) {
+        hold.is_held = true;
+        snprintf(ret_reason, STATE_REASON_SIZE, QUEUED "the emergency stop");
+    } else if (!rules->is_expedited && freeze_each(tx, tenant_row, now, mind_freeze, &hold, err)) {
+        return -1;
+    }
+    *ret = hold.is_held;
+    return 0;
 }
 
 /* -- the start -- */
@@ -224,7 +207,7 @@ static int check_start(struct tx *tx, struct campaigns *campaigns, const struct 
         check_population(tx, campaigns, overview, now, err))
         return -1;
     for (size_t i = 0; i < others->count && rules->supersede == SUPERSEDE_COEXIST; i++)
-        if (check_apart(tx, overview, others->rows[i], err))
+        if (check_apart(tx, campaigns, overview, others->rows[i], now, err))
             return -1;
     return 0;
 }
@@ -272,15 +255,22 @@ static int wait_for_other(struct tx *tx, struct overview *overview, int64_t othe
     return wait_for(tx, &overview->campaign, reason, err);
 }
 
-static int check_approvals(struct tx *tx, const struct overview *overview, struct error *err)
+/* A plan of before the server asked for approvals is read as it is, but does not begin so. */
+static int check_approvals(struct tx *tx, const struct campaigns *campaigns,
+                           const struct overview *overview, struct error *err)
 {
     const struct campaign *campaign = &overview->campaign;
-    int64_t given;
+    int64_t asked = campaigns->config->campaign_approvals, given;
+
+    if (overview->rules.kind <= KIND_ROLLBACK && overview->rules.approvals < asked)
+        return fail_field(err, PROBLEM_WRONG_STATE, "approvals",
+                          "this server asks for %lld approvals by now and the plan for %d; change "
+                          "the plan",
+                          (long long)asked, overview->rules.approvals);
 
     if (!overview->rules.approvals)
         return 0;
-    if (approval_count(tx, campaign->row_id, campaign->plan_hash, campaign->created_by, &given,
-                       err))
+    if (approval_count(tx, campaign, &given, err))
         return -1;
     if (given >= overview->rules.approvals)
         return 0;
@@ -296,7 +286,7 @@ int campaign_schedule(struct tx *tx, struct campaigns *campaigns, struct overvie
 
     if (campaign_state_in(campaign) == CAMPAIGN_SCHEDULED)
         return 0;
-    if (check_approvals(tx, overview, err))
+    if (check_approvals(tx, campaigns, overview, err))
         return -1;
     if (campaign_state_in(campaign) == CAMPAIGN_DRAFT &&
         campaign_move(tx, campaigns, campaign, CAMPAIGN_REVIEW, move, err))
@@ -319,9 +309,17 @@ static int run(struct tx *tx, struct campaigns *campaigns, struct overview *over
 int campaign_begin_anyway(struct tx *tx, struct campaigns *campaigns, struct overview *overview,
                           const struct move *move, struct error *err)
 {
+    char reason[STATE_REASON_SIZE];
     struct others others;
+    bool is_held;
 
     overview->rules.expected_count = -1; /* acknowledged */
+    if (campaign_is_held_back(tx, &overview->rules, move->tenant_row, move->now, reason, &is_held,
+                              err))
+        return -1;
+    if (is_held)
+        return fail(err, PROBLEM_CONFLICT, "campaign %s would be %s", overview->campaign.id,
+                    reason);
     if (find_others(tx, overview, &others, err) ||
         check_start(tx, campaigns, overview, &others, move->now, err))
         return -1;
@@ -336,7 +334,9 @@ int campaign_begin(struct tx *tx, struct campaigns *campaigns, struct overview *
     struct campaign *campaign = &overview->campaign;
     bool is_operator = strcmp(move->cause, "operator") == 0;
     bool is_clock = strcmp(move->cause, "timer") == 0;
+    char reason[STATE_REASON_SIZE];
     struct others others;
+    bool is_held;
 
     if (campaign_state_in(campaign) > CAMPAIGN_SCHEDULED)
         return fail(err, PROBLEM_WRONG_STATE, "campaign %s is %s; it cannot be started",
@@ -349,6 +349,12 @@ int campaign_begin(struct tx *tx, struct campaigns *campaigns, struct overview *
         return -1;
     if (overview->rules.start_at > move->now)
         return wait_for_time(tx, overview, err);
+    bool is_over = overview->rules.end_at && overview->rules.end_at <= move->now;
+    if (campaign_is_held_back(tx, &overview->rules, move->tenant_row, move->now, reason, &is_held,
+                              err))
+        return -1;
+    if (is_held && !is_over)
+        return wait_for(tx, campaign, reason, err);
     if (check_start(tx, campaigns, overview, &others, move->now, err)) {
         struct error why = *err;
 

@@ -88,7 +88,7 @@ int deployment_settle(struct tx *tx, struct campaigns *campaigns, struct deploym
     struct release release = {0};
 
     if (campaign_need(tx, deployment->campaign_row, &campaign, err) ||
-        rules_load(campaign.plan, campaigns->config, &rules, err) ||
+        rules_load(campaign.plan, NULL, &rules, err) ||
         release_by_row(tx, deployment->release_row, &release, err) == STEP_FAILED)
         return -1;
     const struct traces traces = traces_of(deployment, device, release.version);
@@ -202,12 +202,43 @@ static bool is_watched(const struct weighing *w, const struct deployment *deploy
            (!plan_is_standing(plan) || w->move.now - deployment->state_at <= plan->rules.watch);
 }
 
+/* A later deployment has brought it elsewhere since: a fall from there is that one's. */
+static bool is_history(const struct weighing *w, const struct deployment *deployment)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        const struct deployment *other = &w->deployments[i];
+        enum deployment_state state = deployment_state_in(other);
+
+        if (other->row_id != deployment->row_id && other->offered_at >= deployment->state_at &&
+            (state == DEPLOYMENT_VERIFYING || state == DEPLOYMENT_CONFIRMED ||
+             state == DEPLOYMENT_REVERTED))
+            return true;
+    }
+    return false;
+}
+
+/* What runs now is no way forward: what ran before, something older, or nothing we know of. A later
+ * release that somebody brought by hand is no fall. */
+static bool is_fall(const struct weighing *w, const struct deployment *deployment)
+{
+    const struct plan *plan = snapshot_find(w->snapshot, deployment->campaign_row);
+    const char *version = w->device->version;
+
+    if (strcmp(version, deployment->version_before) == 0)
+        return true;
+    if (!plan || !plan->line || is_history(w, deployment))
+        return false;
+    const struct line_release *runs = line_running(plan->line, version);
+    const struct line_release *had = line_release(plan->line, deployment->release_row);
+
+    return !runs || (had && runs->counter < had->counter);
+}
+
 static int weigh_confirmed(struct tx *tx, const struct weighing *w, struct deployment *deployment,
                            const struct traces *traces, struct error *err)
 {
     const char *boot_id = w->device->boot_id;
-    bool fell_back =
-        evidence_of_loss(traces) && strcmp(w->device->version, deployment->version_before) == 0;
+    bool fell_back = evidence_of_loss(traces) && is_fall(w, deployment);
     bool is_new_boot = boot_id[0] && strcmp(boot_id, deployment->boot_id_before) != 0;
     bool was_meant = false;
 

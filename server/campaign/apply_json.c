@@ -111,14 +111,15 @@ static json_t *head_json(const struct overview *overview)
 
     hex_from_bytes(campaign->plan_hash, PLAN_HASH_SIZE, hash);
     json_t *json = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:s, s:O}", "id",
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:s, s:O}", "id",
         campaign->id, "name", campaign->name, "state", campaign->state, "state_reason",
         campaign->state_reason, "paused_for", campaign->paused_for, "created_by",
-        campaign->created_by, "created_at", time_json(campaign->created_at), "started_at",
-        time_json(campaign->started_at), "covered_at", time_json(campaign->covered_at), "state_at",
-        time_json(campaign->state_at), "bytes_served", (json_int_t)campaign->bytes_served, "change",
-        (json_int_t)campaign->change, "accepted_failures", (json_int_t)campaign->accepted_failures,
-        "plan_hash", hash, "plan", overview->rules.json);
+        campaign->created_by, "planned_by", campaign->planned_by, "created_at",
+        time_json(campaign->created_at), "started_at", time_json(campaign->started_at),
+        "covered_at", time_json(campaign->covered_at), "state_at", time_json(campaign->state_at),
+        "bytes_served", (json_int_t)campaign->bytes_served, "change", (json_int_t)campaign->change,
+        "accepted_failures", (json_int_t)campaign->accepted_failures, "plan_hash", hash, "plan",
+        overview->rules.json);
 
     if (json)
         json_object_update_missing(json, overview->rules.json);
@@ -177,8 +178,7 @@ static int add_relations(struct tx *tx, const struct overview *overview, json_t 
 
     json_object_set_new(json, "strata_counts", strata);
     if (stratum_counts(tx, campaign->row_id, add_stratum, strata, err) ||
-        (overview->rules.approvals && approval_count(tx, campaign->row_id, campaign->plan_hash,
-                                                     campaign->created_by, &given, err)) ||
+        (overview->rules.approvals && approval_count(tx, campaign, &given, err)) ||
         (campaign->parent_row && campaign_need(tx, campaign->parent_row, &parent, err)))
         return -1;
     json_object_set_new(json, "parent",

@@ -144,6 +144,38 @@ int campaign_move(struct tx *tx, struct campaigns *campaigns, struct campaign *c
     return campaign->stops_transfers ? after_commit(tx, sever_transfers, &effect, err) : 0;
 }
 
+int campaign_sever(struct tx *tx, struct campaigns *campaigns, struct campaign *campaign,
+                   const struct move *move, struct error *err)
+{
+    const struct effect effect = {campaigns, campaign->row_id, 0};
+    const struct event event = {
+        .at = move->now,
+        .tenant_row = campaign->tenant_row,
+        .kind = "campaign.state",
+        .campaign_row = campaign->row_id,
+        .from_state = campaign->state,
+        .to_state = campaign->state,
+        .cause = move->cause,
+        .detail = "its transfers are refused from now on",
+    };
+
+    campaign->stops_transfers = true;
+    return campaign_save(tx, campaign, err) || event_append(tx, &event, err) ||
+                   campaign_touch(tx, campaigns, err) ||
+                   after_commit(tx, sever_transfers, &effect, err)
+               ? -1
+               : 0;
+}
+
+/* Whoever holds says what for; without a word it was an operator. */
+static void note_hold(struct wave *wave, enum wave_state to)
+{
+    if (to != WAVE_HELD)
+        wave->held_for[0] = '\0';
+    else if (!wave->held_for[0])
+        snprintf(wave->held_for, sizeof wave->held_for, HELD_FOR_OPERATOR);
+}
+
 int wave_move(struct tx *tx, struct campaigns *campaigns, struct wave *wave, enum wave_state to,
               const struct move *move, struct error *err)
 {
@@ -165,6 +197,7 @@ int wave_move(struct tx *tx, struct campaigns *campaigns, struct wave *wave, enu
     snprintf(wave->state_reason, sizeof wave->state_reason, "%s", move->detail ? move->detail : "");
     snprintf(detail, sizeof detail, "wave %lld%s%s", (long long)wave->position + 1,
              wave->state_reason[0] ? ": " : "", wave->state_reason);
+    note_hold(wave, to);
     wave->state_at = move->now;
     if (to == WAVE_OPEN && !wave->opened_at)
         wave->opened_at = move->now;
@@ -172,6 +205,20 @@ int wave_move(struct tx *tx, struct campaigns *campaigns, struct wave *wave, enu
     if (wave_save(tx, wave, err) || event_append(tx, &event, err))
         return -1;
     return campaign_touch(tx, campaigns, err);
+}
+
+/* The dead-man rule does not count the time before: during a soak nobody was asked. */
+int wave_open(struct tx *tx, struct campaigns *campaigns, struct overview *overview,
+              struct wave *wave, const struct move *move, struct error *err)
+{
+    struct campaign *campaign = &overview->campaign;
+
+    if (wave_move(tx, campaigns, wave, WAVE_OPEN, move, err))
+        return -1;
+    if (!campaign->progress_at) /* nobody was offered anything yet */
+        return 0;
+    campaign->progress_at = move->now;
+    return campaign_note_progress(tx, campaign->row_id, move->now, false, err);
 }
 
 /* -- the brake -- */
@@ -191,6 +238,7 @@ static int hold_current_wave(struct tx *tx, struct campaigns *campaigns, struct 
 
     if (!wave || !wave_may_move(wave_state_in(wave), WAVE_HELD))
         return 0;
+    snprintf(wave->held_for, sizeof wave->held_for, HELD_FOR_BUDGET);
     return wave_move(tx, campaigns, wave, WAVE_HELD, move, err);
 }
 
@@ -325,6 +373,7 @@ static int recount(struct tx *tx, struct deployment *deployment, const char *now
                    struct error *err)
 {
     enum outcome before = outcome_counted(deployment->counted_as), after = outcome_counted(now_as);
+    bool is_taken_back = before == OUTCOME_FAILED && after != OUTCOME_FAILED;
     bool is_progress = before != after && (after == OUTCOME_CONFIRMED || after == OUTCOME_FAILED);
 
     if (strcmp(deployment->counted_as, now_as) == 0)
@@ -333,7 +382,8 @@ static int recount(struct tx *tx, struct deployment *deployment, const char *now
                              -1, err) ||
         deployment_count_add(tx, deployment->campaign_row, deployment->wave, now_as, 1, err) ||
         recount_stratum(tx, deployment, before, after, err) ||
-        (is_progress && campaign_note_progress(tx, deployment->campaign_row, now, false, err)))
+        (is_progress && campaign_note_progress(tx, deployment->campaign_row, now, false, err)) ||
+        (is_taken_back && overview_clamp_accepted(tx, deployment->campaign_row, err)))
         return -1;
     snprintf(deployment->counted_as, sizeof deployment->counted_as, "%s", now_as);
     return 0;

@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-#define BUDGET "failure budget" /* how the brake's reason begins */
-
 struct act {
     struct campaigns *campaigns;
     struct overview overview;
@@ -59,6 +57,33 @@ static int keep_word(struct tx *tx, const struct act *act, bool is_refusal, stru
     return approval_set(tx, &approval, err);
 }
 
+/* Whoever made the campaign or wrote its plan has spoken already. */
+static int check_approver(const struct act *act, struct error *err)
+{
+    const struct campaign *campaign = &act->overview.campaign;
+    bool is_maker = strcmp(campaign->created_by, act->actor->id) == 0;
+
+    if (!is_maker && strcmp(campaign->planned_by, act->actor->id) != 0)
+        return 0;
+    return fail(err, PROBLEM_FORBIDDEN, "%s %s %s; somebody else must approve it", act->actor->id,
+                is_maker ? "made" : "wrote the plan of", campaign->id);
+}
+
+/* The plan that was looked at is the one that is approved. */
+static int check_named_plan(const struct act *act, struct error *err)
+{
+    char present[2 * PLAN_HASH_SIZE + 1];
+    const char *named;
+
+    if (json_get_string_or(act->arguments, "plan_hash", NULL, &named, err))
+        return -1;
+    hex_from_bytes(act->overview.campaign.plan_hash, PLAN_HASH_SIZE, present);
+    if (!named || strcmp(named, present) == 0)
+        return 0;
+    return fail_field(err, PROBLEM_CONFLICT, "plan_hash", "the plan is another one by now: %s",
+                      present);
+}
+
 static int approve(struct tx *tx, struct act *act, struct error *err)
 {
     const struct campaign *campaign = &act->overview.campaign;
@@ -66,11 +91,8 @@ static int approve(struct tx *tx, struct act *act, struct error *err)
 
     if (campaign_state_in(campaign) != CAMPAIGN_REVIEW)
         return wrong_state(act, "approved", err);
-    if (strcmp(campaign->created_by, act->actor->id) == 0)
-        return fail(err, PROBLEM_FORBIDDEN, "%s made %s; somebody else must approve it",
-                    campaign->created_by, campaign->id);
-    if (keep_word(tx, act, false, err) || approval_count(tx, campaign->row_id, campaign->plan_hash,
-                                                         campaign->created_by, &given, err))
+    if (check_approver(act, err) || check_named_plan(act, err) || keep_word(tx, act, false, err) ||
+        approval_count(tx, campaign, &given, err))
         return -1;
     if (given < act->overview.rules.approvals)
         return campaign_save(tx, &act->overview.campaign, err); /* it has changed for readers */
@@ -102,18 +124,17 @@ static int pause_campaign(struct tx *tx, struct act *act, struct error *err)
 
 /* A campaign that braked goes on only when someone takes the failures on. `true` takes all so far.
  */
-static int accept_failures(struct act *act, struct error *err)
+static int accept_failures(struct tx *tx, struct act *act, struct error *err)
 {
     const json_t *accepted = json_object_get(act->arguments, "accept_failures");
-    struct campaign *campaign = &act->overview.campaign;
     int64_t number = 0;
 
     if (json_is_true(accepted))
         number = act->overview.whole.failed;
     else if (json_get_integer_or(act->arguments, "accept_failures", 0, INT32_MAX, 0, &number, err))
         return -1;
-    if (number > campaign->accepted_failures)
-        campaign->accepted_failures = number;
+    if (number && overview_accept(tx, &act->overview, number, err))
+        return -1;
     for (size_t i = 0; i < act->overview.wave_count; i++)
         if (overview_brake(&act->overview, (int)i) != BRAKE_NONE)
             return fail_field(err, PROBLEM_CONFLICT, "accept_failures",
@@ -131,7 +152,7 @@ static int release_wave(struct tx *tx, struct act *act, bool *ret, struct error 
     *ret = wave && wave_state_in(wave) == WAVE_HELD;
     if (!*ret)
         return 0;
-    bool was_braked = text_starts_with(wave->state_reason, BUDGET);
+    bool was_braked = strcmp(wave->held_for, HELD_FOR_BUDGET) == 0;
     bool is_running = campaign_state_in(&act->overview.campaign) == CAMPAIGN_RUNNING;
     if (!was_braked && !is_running)
         return 0;
@@ -146,7 +167,7 @@ static int resume_paused(struct tx *tx, struct act *act, struct error *err)
 
     if (!campaign->started_at)
         return campaign_begin_anyway(tx, act->campaigns, &act->overview, &act->move, err);
-    if (accept_failures(act, err))
+    if (accept_failures(tx, act, err))
         return -1;
     if (!campaign->release_is_published)
         return fail_field(err, PROBLEM_WRONG_STATE, "release", "release %.97s is not published",
@@ -193,6 +214,11 @@ static int cancel(struct tx *tx, struct act *act, struct error *err)
 
     if (json_get_bool_or(act->arguments, "hard", false, &is_hard, err))
         return -1;
+    if (is_hard && campaign_state_in(campaign) == CAMPAIGN_CANCELLED && !campaign->stops_transfers)
+        return campaign_sever(tx, act->campaigns, campaign, &act->move, err) ||
+                       campaign_stop_offers(tx, act->campaigns, campaign, &act->move, err)
+                   ? -1
+                   : 0;
     campaign->stops_transfers = is_hard;
     campaign->paused_for[0] = '\0';
     return move_campaign(tx, act, CAMPAIGN_CANCELLED, "cancelled", err) ||
@@ -219,7 +245,7 @@ static const struct {
     [CAMPAIGN_ABORT] = {"campaign.abort",   abort_campaign, {"reason"}                   },
     [CAMPAIGN_CANCEL] = {"campaign.cancel",  cancel,         {"reason", "hard"}           },
     [CAMPAIGN_SUBMIT] = {"campaign.submit",  submit,         {"reason"}                   },
-    [CAMPAIGN_APPROVE] = {"campaign.approve", approve,        {"note"}                     },
+    [CAMPAIGN_APPROVE] = {"campaign.approve", approve,        {"note", "plan_hash"}        },
     [CAMPAIGN_REFUSE] = {"campaign.refuse",  refuse,         {"note"}                     },
 };
 

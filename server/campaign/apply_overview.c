@@ -53,7 +53,7 @@ static int weigh_stratum(const struct stratum_count *count, void *arg, struct er
     struct overview *overview = arg;
     const struct tally tally = {.confirmed = count->confirmed, .failed = count->failed};
     enum brake brake = gate_brake(&overview->rules.strata_pause, &overview->rules.strata_abort,
-                                  &tally, overview->campaign.accepted_failures);
+                                  &tally, count->accepted);
 
     (void)err;
     if (brake == BRAKE_NONE || brake < overview->strata_brake ||
@@ -113,25 +113,72 @@ static enum brake worse(enum brake a, enum brake b)
 enum brake overview_brake_of_wave(const struct overview *overview, int wave)
 {
     const struct rules *rules = &overview->rules;
-    int64_t accepted = overview->campaign.accepted_failures;
-    enum brake whole = gate_brake(&rules->pause, &rules->abort, &overview->whole, accepted);
+    enum brake whole = gate_brake(&rules->pause, &rules->abort, &overview->whole,
+                                  overview->campaign.accepted_failures);
 
     if (wave < 0 || (size_t)wave >= overview->wave_count)
         return whole;
-    return worse(whole,
-                 gate_brake(&rules->pause, &rules->abort, &overview->tallies[wave], accepted));
+    return worse(whole, gate_brake(&rules->pause, &rules->abort, &overview->tallies[wave],
+                                   overview->waves[wave].accepted));
 }
 
-/* The strata are judged anew: an operator may just have accepted failures. */
 enum brake overview_brake(const struct overview *overview, int wave)
 {
-    const struct rules *rules = &overview->rules;
-    enum brake strata = BRAKE_NONE;
+    return worse(overview->strata_brake, overview_brake_of_wave(overview, wave));
+}
 
-    if (overview->strata_brake != BRAKE_NONE)
-        strata = gate_brake(&rules->strata_pause, &rules->strata_abort, &overview->worst,
-                            overview->campaign.accepted_failures);
-    return worse(strata, overview_brake_of_wave(overview, wave));
+/* Never less than before, never more than there are. */
+static int64_t taken_on(int64_t before, int64_t failed, int64_t most)
+{
+    int64_t now = failed < most ? failed : most;
+
+    return now > before ? now : before;
+}
+
+int overview_accept(struct tx *tx, struct overview *overview, int64_t most, struct error *err)
+{
+    struct campaign *campaign = &overview->campaign;
+
+    campaign->accepted_failures =
+        taken_on(campaign->accepted_failures, overview->whole.failed, most);
+    for (size_t i = 0; i < overview->wave_count; i++) {
+        struct wave *wave = &overview->waves[i];
+        int64_t accepted = taken_on(wave->accepted, overview->tallies[i].failed, most);
+
+        if (accepted == wave->accepted)
+            continue;
+        wave->accepted = accepted;
+        if (wave_save(tx, wave, err))
+            return -1;
+    }
+    if (!overview->rules.strata)
+        return 0;
+    overview->strata_brake = BRAKE_NONE;
+    overview->worst = (struct tally){0};
+    if (stratum_counts_accept(tx, campaign->row_id, most, err))
+        return -1;
+    return stratum_counts(tx, campaign->row_id, weigh_stratum, overview, err);
+}
+
+int overview_clamp_accepted(struct tx *tx, int64_t campaign_row, struct error *err)
+{
+    CLEANUP(overview_clear) struct overview overview = {0};
+
+    if (overview_load(tx, campaign_row, &overview, err))
+        return -1;
+    for (size_t i = 0; i < overview.wave_count; i++) {
+        if (overview.waves[i].accepted <= overview.tallies[i].failed)
+            continue;
+        overview.waves[i].accepted = overview.tallies[i].failed;
+        if (wave_save(tx, &overview.waves[i], err))
+            return -1;
+    }
+    if (overview.rules.strata && stratum_counts_clamp(tx, campaign_row, err))
+        return -1;
+    if (overview.campaign.accepted_failures <= overview.whole.failed)
+        return 0;
+    overview.campaign.accepted_failures = overview.whole.failed;
+    return campaign_save(tx, &overview.campaign, err);
 }
 
 struct wave *overview_current(const struct overview *overview)

@@ -6,6 +6,7 @@
 #include "campaign/engine.h"
 
 #include "core/log.h"
+#include "store/approval.h"
 #include "store/event.h"
 #include "store/pipeline.h"
 
@@ -39,10 +40,29 @@ struct child {
     const char *name;
     const struct actor *actor;
     int64_t now;
-    int64_t row; /* once it is made */
+    bool is_foreseen; /* the parent's plan says so: its approvals hold for this one too */
+    int64_t row;      /* once it is made */
 };
 
-/* Started when it needs nobody's approval; else it waits for them in review. */
+/* Whoever approved a plan that says what follows has approved the child ahead; where more persons
+ * are asked for by now, their word counts among them. */
+static int inherit_approvals(struct tx *tx, const struct child *child,
+                             const struct overview *overview, bool *ret_is_approved,
+                             struct error *err)
+{
+    char note[STATE_REASON_SIZE];
+    int64_t given;
+
+    snprintf(note, sizeof note, "given with the plan of %s", child->parent->id);
+    if ((child->is_foreseen &&
+         approval_hand_on(tx, child->parent, &overview->campaign, note, child->now, err)) ||
+        approval_count(tx, &overview->campaign, &given, err))
+        return -1;
+    *ret_is_approved = given >= overview->rules.approvals;
+    return 0;
+}
+
+/* Started when it needs nobody's approval any more; else it waits for them in review. */
 static int begin_child(struct tx *tx, struct campaigns *campaigns, const struct child *child,
                        struct error *err)
 {
@@ -50,9 +70,12 @@ static int begin_child(struct tx *tx, struct campaigns *campaigns, const struct 
     const struct move move = {
         .now = child->now, .tenant_row = child->parent->tenant_row, .cause = "server"};
 
-    if (overview_load(tx, child->row, &overview, err))
+    bool is_approved;
+
+    if (overview_load(tx, child->row, &overview, err) ||
+        inherit_approvals(tx, child, &overview, &is_approved, err))
         return -1;
-    if (overview.rules.approvals)
+    if (!is_approved)
         return campaign_move(tx, campaigns, &overview.campaign, CAMPAIGN_REVIEW, &move, err);
     return campaign_begin(tx, campaigns, &overview, &move, err);
 }
@@ -177,7 +200,7 @@ static int set_baseline(struct tx *tx, struct campaigns *campaigns, const struct
                         int64_t now, struct error *err)
 {
     char reason[48];
-    const struct new_baseline wish = {campaign->channel_row, campaign->release_row, reason};
+    const struct new_baseline wish = {campaign->channel_row, campaign->release_row, reason, true};
     bool is_behind;
 
     snprintf(reason, sizeof reason, "%s has finished", campaign->id);
@@ -277,16 +300,18 @@ int pipeline_promote(struct tx *tx, struct campaigns *campaigns, const struct pr
 
 /* What the operator decided for the way there holds for the way back, but the waves: these devices
  * are known to take the older release. Who got the bad one first is first in line again. */
-static json_t *rollback_plan(const struct overview *overview, const char *release)
+static json_t *rollback_plan(const struct overview *overview, const char *release, int64_t least)
 {
     static const char *const same[] = {"target",  "channel", "priority", "install",
                                        "windows", "rate",    "caps",     NULL};
     char reason[48];
 
     snprintf(reason, sizeof reason, "rollback of %s", overview->campaign.id);
-    json_auto_t *plan = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "release", release, "kind",
+    int64_t approvals = overview->rules.approvals > least ? overview->rules.approvals : least;
+    json_auto_t *plan = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:I}", "release", release, "kind",
                                   campaign_kind_name(KIND_ROLLBACK), "reason", reason, "salt_from",
-                                  overview->campaign.id, "preset", "all-now", "promote", false);
+                                  overview->campaign.id, "preset", "all-now", "promote", false,
+                                  "approvals", (json_int_t)approvals);
     for (size_t i = 0; plan && same[i]; i++) {
         json_t *value = json_object_get(overview->rules.json, same[i]);
 
@@ -321,12 +346,17 @@ static int make_rollback(struct tx *tx, struct campaigns *campaigns,
     struct release release;
     char name[CAMPAIGN_NAME_SIZE];
     struct child child = {
-        .parent = &overview->campaign, .name = name, .actor = &server, .now = now};
+        .parent = &overview->campaign,
+        .name = name,
+        .actor = &server,
+        .now = now,
+        .is_foreseen = true,
+    };
 
     if (release_by_row(tx, release_row, &release, err) != STEP_ROW)
         return -1;
     snprintf(name, sizeof name, "rollback of %s", overview->campaign.id);
-    child.plan = plan = rollback_plan(overview, release.id);
+    child.plan = plan = rollback_plan(overview, release.id, campaigns->config->campaign_approvals);
     return make_child(tx, campaigns, &child, "campaign.rollback", err);
 }
 

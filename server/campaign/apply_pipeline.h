@@ -14,10 +14,12 @@ struct overview;
 /* -- baselines: kind "baseline", one for each channel and product -- */
 
 /* The release becomes what devices of the channel have without other campaigns: its standing
- * campaign starts, the one before is superseded. The same release again changes nothing. */
+ * campaign starts, the one before is superseded. The same release again changes nothing. Where the
+ * server asks for approvals, CONFLICT unless a campaign of the channel that had them brought it. */
 struct new_baseline {
     int64_t channel_row, release_row;
     const char *reason; /* NULL: none */
+    bool is_follow_up;  /* of a finished campaign whose plan said so */
 };
 int pipeline_set_baseline(struct tx *tx, struct campaigns *campaigns,
                           const struct new_baseline *wish, const struct actor *actor, int64_t now,

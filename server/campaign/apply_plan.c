@@ -4,6 +4,7 @@
 
 #include "core/digest.h"
 #include "core/text.h"
+#include "store/approval.h"
 #include "store/audit.h"
 #include "store/channel.h"
 #include "store/device_list.h"
@@ -186,6 +187,7 @@ int campaign_make(struct tx *tx, struct campaigns *campaigns, const struct new_c
     made.parent_row = wish->parent_row;
     snprintf(made.name, sizeof made.name, "%s", wish->name);
     snprintf(made.created_by, sizeof made.created_by, "%s", actor->id);
+    snprintf(made.planned_by, sizeof made.planned_by, "%s", actor->id);
     if (number_campaign(tx, &made, err) || campaign_insert(tx, &made, err) ||
         insert_waves(tx, &made, rules, now, err) ||
         campaign_audit(tx, &made, actor, "campaign.create", &move, err))
@@ -229,9 +231,21 @@ int campaign_create(struct tx *tx, struct campaigns *campaigns, int64_t tenant_r
                         rules.approvals ? CAMPAIGN_SUBMIT : CAMPAIGN_START, NULL, actor, now, err);
 }
 
+/* Whether the line is another campaign's. A plan that cannot be read says no. */
+static bool borrows_line(const struct campaign *campaign)
+{
+    json_auto_t *plan = json_loads(campaign->plan, 0, NULL);
+    const char *from = json_string_value(json_object_get(plan, "salt_from"));
+
+    return from && from[0];
+}
+
+/* Its own line it keeps, so that the same devices go first; one that was another's it gives back.
+ */
 static int replace_plan(struct tx *tx, struct campaign *campaign, const struct rules *rules,
                         const char *name, int64_t now, struct error *err)
 {
+    bool keeps_line = !rules->salt_from[0] && !borrows_line(campaign);
     uint8_t salt[SALT_SIZE];
 
     memcpy(salt, campaign->salt, sizeof salt);
@@ -240,10 +254,11 @@ static int replace_plan(struct tx *tx, struct campaign *campaign, const struct r
     if (!campaign->release_is_published)
         return fail_field(err, PROBLEM_WRONG_STATE, "release", "release %.97s is not published",
                           rules->release);
-    if (!rules->salt_from[0])
+    if (keeps_line)
         memcpy(campaign->salt, salt, sizeof salt);
     snprintf(campaign->name, sizeof campaign->name, "%s", name);
-    return campaign_save_plan(tx, campaign, err) || waves_delete(tx, campaign->row_id, err) ||
+    return campaign_save_plan(tx, campaign, err) || approval_drop(tx, campaign->row_id, err) ||
+                   waves_delete(tx, campaign->row_id, err) ||
                    insert_waves(tx, campaign, rules, now, err)
                ? -1
                : 0;
@@ -269,6 +284,7 @@ int campaign_edit(struct tx *tx, struct campaigns *campaigns, int64_t campaign_r
                     campaign.state);
     if (extra.starts)
         return fail_field(err, PROBLEM_BAD_FIELD, "start", "a change does not start it");
+    snprintf(campaign.planned_by, sizeof campaign.planned_by, "%s", actor->id);
     if (replace_plan(tx, &campaign, &rules, extra.name, now, err))
         return -1;
     int failed = state == CAMPAIGN_REVIEW

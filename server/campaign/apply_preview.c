@@ -26,8 +26,7 @@ static void outlook_clear(struct outlook *outlook)
 static int look(struct tx *tx, struct outlook *outlook, struct error *err)
 {
     return release_by_row(tx, outlook->campaign.release_row, &outlook->release, err) != STEP_ROW ||
-                   plan_make(tx, outlook->config, &outlook->campaign, NULL, 0, &outlook->plan,
-                             err) ||
+                   plan_make(tx, NULL, &outlook->campaign, NULL, 0, &outlook->plan, err) ||
                    preview_take(tx, outlook->plan, outlook->now, &outlook->count, err)
                ? -1
                : 0;
@@ -294,11 +293,15 @@ static int check_reachable(const struct outlook *outlook, struct error *err)
                       reasons.at ? reasons.at : "");
 }
 
-static int check_outlook(struct tx *tx, struct outlook *outlook, struct error *err)
+/* With what the start itself asks for counted ahead of it. */
+static int check_outlook(struct tx *tx, struct campaigns *campaigns, struct outlook *outlook,
+                         struct error *err)
 {
-    return look(tx, outlook, err) || check_expected(outlook, err) || check_reachable(outlook, err)
-               ? -1
-               : 0;
+    if (look(tx, outlook, err) || check_expected(outlook, err) || check_reachable(outlook, err))
+        return -1;
+    const struct overview overview = {.campaign = outlook->campaign, /* borrowed */
+                                      .rules = outlook->plan->rules};
+    return campaign_reckon(tx, campaigns, &overview, outlook->now, err);
 }
 
 int campaign_check_reach(struct tx *tx, struct campaigns *campaigns, int64_t campaign_row,
@@ -310,7 +313,7 @@ int campaign_check_reach(struct tx *tx, struct campaigns *campaigns, int64_t cam
         return -1;
     if (campaign_state_in(&outlook.campaign) > CAMPAIGN_SCHEDULED)
         return 0; /* the start itself refuses it */
-    return check_outlook(tx, &outlook, err);
+    return check_outlook(tx, campaigns, &outlook, err);
 }
 
 int campaign_check_plan(struct tx *tx, struct campaigns *campaigns, int64_t tenant_row,
@@ -325,7 +328,7 @@ int campaign_check_plan(struct tx *tx, struct campaigns *campaigns, int64_t tena
     if (!extra.starts)
         return 0;
     return campaign_from_rules(tx, tenant_row, &rules, &outlook.campaign, err) ||
-                   check_outlook(tx, &outlook, err)
+                   check_outlook(tx, campaigns, &outlook, err)
                ? -1
                : 0;
 }

@@ -63,6 +63,7 @@ struct past past_of(const struct deployment *deployment)
 {
     return (struct past){
         .campaign_row = deployment->campaign_row,
+        .started_at = deployment->campaign_started_at,
         .state = deployment_state_in(deployment),
         .wave = deployment->wave,
         .retry_at = deployment->retry_at,
@@ -75,6 +76,50 @@ void inquiry_renew(struct inquiry *inquiry)
 {
     for (size_t i = 0; i < inquiry->count; i++)
         inquiry->pasts[i] = past_of(&inquiry->deployments[i]);
+}
+
+static bool has_past(const struct inquiry *inquiry, int64_t campaign_row)
+{
+    for (size_t i = 0; i < inquiry->count; i++)
+        if (inquiry->deployments[i].campaign_row == campaign_row)
+            return true;
+    return false;
+}
+
+int inquiry_add(struct inquiry *inquiry, int64_t campaign_row, bool *ret, struct error *err)
+{
+    struct deployment *at = &inquiry->deployments[inquiry->count];
+
+    *ret = false;
+    if (inquiry->count < PASTS_MAX || inquiry->count == PASTS_ROOM ||
+        has_past(inquiry, campaign_row))
+        return 0;
+    enum step step =
+        deployment_in_campaign(inquiry->lookup.tx, inquiry->device->row_id, campaign_row, at, err);
+    *ret = step == STEP_ROW;
+    if (*ret) {
+        inquiry->pasts[inquiry->count++] = past_of(at);
+        inquiry->question.past_count = inquiry->count;
+    }
+    return step == STEP_FAILED ? -1 : 0;
+}
+
+/* Standing campaigns outlive many others. */
+static int add_standing(struct inquiry *inquiry, struct error *err)
+{
+    const struct snapshot *snapshot = inquiry->snapshot;
+    bool was_added;
+
+    for (size_t i = 0; i < snapshot->count && inquiry->count >= PASTS_MAX; i++) {
+        const struct plan *plan = snapshot->plans[i];
+        bool is_its_own =
+            plan->rules.kind == KIND_BASELINE || plan->row_id == inquiry->question.pin_campaign;
+
+        if (is_its_own && plan->tenant_row == inquiry->device->tenant_row &&
+            inquiry_add(inquiry, plan->row_id, &was_added, err))
+            return -1;
+    }
+    return 0;
 }
 
 static int load_pin(struct tx *tx, struct inquiry *inquiry, struct error *err)
@@ -135,7 +180,7 @@ int question_make(struct tx *tx, struct campaigns *campaigns, const struct devic
         return -1;
     ret->question.past_count = ret->count;
     inquiry_renew(ret);
-    return 0;
+    return add_standing(ret, err);
 }
 
 void inquiry_end(struct inquiry *inquiry)

@@ -11,11 +11,10 @@
 #include <string.h>
 
 #define DETAIL_SIZE 513
-#define AFTERMATH                                                                                  \
-    3600 /* seconds after an emergency stop in which a cut transfer may be told of                 \
-          */
-#define SKIPPED                                                                                    \
-    "Skipped Update." /* SWUpdate's words for having mistaken a cancel for a deployment */
+/* Seconds after an emergency stop in which a device may still tell of a transfer it cut. */
+#define AFTERMATH 3600
+/* SWUpdate's words for having mistaken a cancel for a deployment. */
+#define SKIPPED "Skipped Update."
 
 /* One report on its way through. */
 struct hearing {
@@ -132,7 +131,7 @@ static int plan_retry(struct tx *tx, struct hearing *h, enum failure failure, st
     struct deployment *deployment = h->deployment;
 
     if (campaign_need(tx, deployment->campaign_row, &campaign, err) ||
-        rules_load(campaign.plan, h->campaigns->config, &rules, err))
+        rules_load(campaign.plan, NULL, &rules, err))
         return -1;
     deployment->failures++;
     deployment->retry_at =
@@ -164,6 +163,25 @@ static bool is_about_stump(const struct hearing *h, enum failure failure,
            (campaign->stops_transfers || was_halted(h));
 }
 
+/* It has begun to fetch, and was sent less than its images have. The row knows it after a restart
+ * too. */
+static bool is_unfinished(const struct hearing *h)
+{
+    const struct deployment *deployment = h->deployment;
+    const struct plan *plan = snapshot_find(h->snapshot, deployment->campaign_row);
+    struct lookup lookup = {NULL, h->device->row_id};
+    const struct filter_subject facts = subject_of(h->device, &lookup);
+    const struct image *images = NULL;
+    size_t count = plan ? plan_images(plan, deployment->release_row, &images) : 0;
+    int64_t sent = transfers_covered(h->campaigns, deployment->row_id), wanted = 0;
+
+    if (sent < deployment->bytes_served)
+        sent = deployment->bytes_served;
+    for (size_t i = 0; i < count; i++)
+        wanted += image_is_for(&images[i], &facts) ? images[i].size : 0;
+    return sent < wanted && (sent > 0 || transfers_have(h->campaigns, deployment->row_id));
+}
+
 /* Our own doing: the device was cut off when its campaign or everything was halted, or stops as it
  * was told to. Whoever streams into its slot is cut while it installs. */
 static int take_interruption(struct tx *tx, struct hearing *h, enum failure failure, bool *ret,
@@ -172,8 +190,7 @@ static int take_interruption(struct tx *tx, struct hearing *h, enum failure fail
     CLEANUP(campaign_clear) struct campaign campaign = {0};
     enum deployment_state at = deployment_state_in(h->deployment);
     bool is_cuttable =
-        deployment_is_stoppable(at) ||
-        (at == DEPLOYMENT_INSTALLING && transfers_have(h->campaigns, h->deployment->row_id));
+        deployment_is_stoppable(at) || (at == DEPLOYMENT_INSTALLING && is_unfinished(h));
     bool is_cancelling = h->deployment->is_cancelling;
 
     *ret = false;

@@ -124,6 +124,21 @@ static int count_candidate(struct scan *scan, const struct scanned *scanned,
     return 0;
 }
 
+/* Its silence will have an outcome: whoever began is not left out before it is lost or timed out.
+ */
+static bool is_begun(const struct rules *rules, enum deployment_state state)
+{
+    switch (state) {
+    case DEPLOYMENT_OFFERED:
+    case DEPLOYMENT_WITHDRAWN:
+        return false;
+    case DEPLOYMENT_DOWNLOADING:
+        return rules->download_deadline > 0;
+    default:
+        return true;
+    }
+}
+
 /* Who has a deployment is a member for good, and one whose outcome is known counts as active: it
  * was when it had it. */
 static int count_device(const struct scanned *scanned, void *arg, struct error *err)
@@ -139,7 +154,7 @@ static int count_device(const struct scanned *scanned, void *arg, struct error *
     scan->count.present += is_active;
     if (scanned->wave == (int)scan->wave) {
         scan->count.members++;
-        scan->count.active += is_active || deployment_outcome(state) != OUTCOME_PENDING;
+        scan->count.active += is_active || is_begun(&scan->fleet->plan->rules, state);
     }
     return 0;
 }

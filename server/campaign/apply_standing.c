@@ -132,6 +132,30 @@ static int find_release(struct tx *tx, int64_t row, struct release *ret, struct 
     return step == STEP_ROW ? 0 : -1;
 }
 
+/* A baseline has no approvals of its own: where the server asks for some, its release has gone the
+ * way of a campaign that had them, through this channel and past its last wave. */
+static int check_approved(struct tx *tx, const struct campaigns *campaigns,
+                          const struct channel *channel, const struct release *release,
+                          struct error *err)
+{
+    CLEANUP(campaign_clear) struct campaign source = {0};
+    CLEANUP(rules_clear) struct rules rules = {0};
+    int64_t row, asked = campaigns->config->campaign_approvals;
+
+    if (!asked)
+        return 0;
+    enum step step = pipeline_source(tx, channel->row_id, release->row_id, &row, err);
+    if (step == STEP_FAILED || (step == STEP_ROW && (campaign_need(tx, row, &source, err) ||
+                                                     rules_load(source.plan, NULL, &rules, err))))
+        return -1;
+    if (step == STEP_ROW && rules.approvals >= asked)
+        return 0;
+    return fail_field(err, PROBLEM_CONFLICT, "release",
+                      "this server asks for %lld approvals, and no campaign of channel %.64s that "
+                      "had them has brought %.97s; make one with \"promote\": true",
+                      (long long)asked, channel->id, release->id);
+}
+
 /* Makes the standing campaign and puts it in the place of the present one, when there is any. */
 static int put_in_force(struct tx *tx, const struct maker *maker, json_t *plan,
                         const struct baseline *present, struct baseline *next, struct error *err)
@@ -162,6 +186,8 @@ int pipeline_set_baseline(struct tx *tx, struct campaigns *campaigns,
         return -1;
     if (is_done)
         return 0;
+    if (!wish->is_follow_up && check_approved(tx, campaigns, &channel, &release, err))
+        return -1;
     struct baseline next = {.channel_row = channel.row_id,
                             .product_row = release.product_row,
                             .release_row = release.row_id,

@@ -43,6 +43,18 @@ static int need_reason(const json_t *arguments, const char **ret, struct error *
                : fail_field(err, PROBLEM_BAD_FIELD, "reason", "\"reason\" is required");
 }
 
+/* Its one wave is all there is of it. */
+static int check_standing(const struct act *act, struct error *err)
+{
+    const struct overview *overview = &act->overview;
+
+    if (overview->rules.kind != KIND_BASELINE && overview->rules.kind != KIND_PIN)
+        return 0;
+    return fail(err, PROBLEM_WRONG_STATE,
+                "%s is a %s's standing campaign; its wave stays as it is while the %s stands",
+                overview->campaign.id, overview->campaign.kind, overview->campaign.kind);
+}
+
 static int act_load(struct tx *tx, struct campaigns *campaigns, const struct wave_act *asked,
                     int64_t now, struct act *ret, struct error *err)
 {
@@ -71,6 +83,8 @@ static int move_wave(struct tx *tx, struct act *act, enum wave_state to, const c
 {
     if (!wave_may_move(wave_state_in(act->wave), to))
         return wrong_wave(act, what, err);
+    if (to == WAVE_OPEN)
+        return wave_open(tx, act->campaigns, &act->overview, act->wave, &act->move, err);
     return wave_move(tx, act->campaigns, act->wave, to, &act->move, err);
 }
 
@@ -104,6 +118,8 @@ static int pass(struct tx *tx, struct act *act, struct error *err)
     enum wave_state state = wave_state_in(act->wave);
     bool is_manual = act->overview.rules.waves[act->wave->position].gate.is_manual;
 
+    if (check_standing(act, err))
+        return -1;
     if (!is_manual || state == WAVE_HELD || act->wave->is_approved)
         return move_by_hold(tx, act, WAVE_PASSED, "passed", err);
     if (state == WAVE_PASSED || state == WAVE_SKIPPED)
@@ -112,8 +128,19 @@ static int pass(struct tx *tx, struct act *act, struct error *err)
     return wave_save(tx, act->wave, err);
 }
 
+/* A skipped wave offers; one that is not reached yet would go past the gates before it. */
 static int skip(struct tx *tx, struct act *act, struct error *err)
 {
+    const struct wave *current = overview_current(&act->overview);
+
+    if (check_standing(act, err))
+        return -1;
+    if (current && act->wave->position > current->position)
+        return fail(err, PROBLEM_WRONG_STATE,
+                    "wave %lld of %s is not reached yet; it can be skipped when its turn has come, "
+                    "and it is wave %lld's now",
+                    (long long)act->wave->position + 1, act->overview.campaign.id,
+                    (long long)current->position + 1);
     return move_by_hold(tx, act, WAVE_SKIPPED, "skipped", err);
 }
 
@@ -197,8 +224,8 @@ int campaign_wave_dial(struct tx *tx, struct campaigns *campaigns, const struct 
 
     if (json_only_members(asked->arguments, members, err) ||
         json_get_number_or(asked->arguments, "percent", 0, 100, 0, &percent, err) ||
-        act_load(tx, campaigns, asked, now, &act, err) || check_dial(&act, percent, err) ||
-        turn_plan(&act, percent, err))
+        act_load(tx, campaigns, asked, now, &act, err) || check_standing(&act, err) ||
+        check_dial(&act, percent, err) || turn_plan(&act, percent, err))
         return -1;
     enum wave_state state = wave_state_in(act.wave);
     bool waits = state == WAVE_SOAKING || state == WAVE_HELD;
@@ -265,6 +292,11 @@ int campaign_retry_device(struct tx *tx, struct campaigns *campaigns, int64_t ca
     if (!is_live(&campaign) && campaign_state_in(&campaign) != CAMPAIGN_FINISHING)
         return fail(err, PROBLEM_WRONG_STATE, "campaign %s is %s; it offers nothing any more",
                     campaign.id, campaign.state);
+    if (strcmp(campaign.paused_for, "budget") == 0)
+        return fail(err, PROBLEM_CONFLICT,
+                    "campaign %s is paused at its failure budget, which a retry would make room "
+                    "in; resume it with accept_failures first",
+                    campaign.id);
     struct move move = {
         .now = now, .tenant_row = campaign.tenant_row, .cause = "operator", .detail = reason};
     if (find_past(tx, campaign_row, device, &deployment, err) ||

@@ -13,9 +13,6 @@
 #define RECOUNT_EVERY 600
 #define FIRST_WAIT 2 /* between two looks for a fleet that has not shown up yet */
 
-#define HELD_SHORT "short: "     /* too few could be confirmed */
-#define HELD_APPROVAL "approval" /* an operator is to pass it */
-
 enum due {
     DUE_NOTHING,
     DUE_COUNT, /* the fleet must be counted for the current wave */
@@ -131,10 +128,8 @@ static enum wave_state next_state(const struct wave *wave, enum gate_answer answ
                : answer == GATE_WAIT                           ? WAVE_OPEN
                                                                : WAVE_SOAKING;
     case WAVE_HELD: /* later evidence may have made up for what was short */
-        return strncmp(wave->state_reason, HELD_SHORT, strlen(HELD_SHORT)) == 0 &&
-                       answer != GATE_HOLD
-                   ? WAVE_OPEN
-                   : WAVE_HELD;
+        return strcmp(wave->held_for, HELD_FOR_SHORT) == 0 && answer != GATE_HOLD ? WAVE_OPEN
+                                                                                  : WAVE_HELD;
     default:
         return state;
     }
@@ -238,7 +233,7 @@ static int take_limits(const struct step_on *step, struct wave *wave, unsigned s
 }
 
 /* Opens it, skips it when nobody in it is active, or leaves it when nobody at all is there yet. */
-static int open_wave(struct tx *tx, const struct step_on *step, const struct overview *overview,
+static int open_wave(struct tx *tx, const struct step_on *step, struct overview *overview,
                      struct wave *wave, struct error *err)
 {
     const struct headcount *count = &step->count;
@@ -251,7 +246,8 @@ static int open_wave(struct tx *tx, const struct step_on *step, const struct ove
     const struct move move = timer_move(step, overview, is_empty ? "no active member" : NULL);
     if (take_limits(step, wave, overview->rules.waves[wave->position].strata, err))
         return -1;
-    return wave_move(tx, step->campaigns, wave, is_empty ? WAVE_SKIPPED : WAVE_OPEN, &move, err);
+    return is_empty ? wave_move(tx, step->campaigns, wave, WAVE_SKIPPED, &move, err)
+                    : wave_open(tx, step->campaigns, overview, wave, &move, err);
 }
 
 /* What was counted is of the wave as it was then: no more when it has got another limit since. */
@@ -280,7 +276,7 @@ static int open_standing(struct tx *tx, const struct step_on *step, struct overv
 {
     const struct move move = timer_move(step, overview, NULL);
 
-    return wave_move(tx, step->campaigns, overview_current(overview), WAVE_OPEN, &move, err);
+    return wave_open(tx, step->campaigns, overview, overview_current(overview), &move, err);
 }
 
 static int move_wave(struct tx *tx, const struct step_on *step, struct overview *overview,
@@ -292,14 +288,19 @@ static int move_wave(struct tx *tx, const struct step_on *step, struct overview 
     char reason[STATE_REASON_SIZE] = "", text[GATE_TEXT_SIZE];
 
     if (verdict.answer == GATE_APPROVE)
-        snprintf(reason, sizeof reason, HELD_APPROVAL);
+        snprintf(reason, sizeof reason, "approval");
     else if (verdict.answer == GATE_HOLD)
-        snprintf(reason, sizeof reason, HELD_SHORT "%.140s", gate_text(&verdict, text));
+        snprintf(reason, sizeof reason, "short: %.140s", gate_text(&verdict, text));
     else if (verdict.answer == GATE_SKIP)
         snprintf(reason, sizeof reason, "no active member");
     else if (wave_state_in(wave) == WAVE_SOAKING && to == WAVE_OPEN)
         snprintf(reason, sizeof reason, "short again: %.140s", gate_text(&verdict, text));
     const struct move move = timer_move(step, overview, reason[0] ? reason : NULL);
+    if (to == WAVE_OPEN)
+        return wave_open(tx, step->campaigns, overview, wave, &move, err);
+    if (to == WAVE_HELD)
+        snprintf(wave->held_for, sizeof wave->held_for, "%s",
+                 verdict.answer == GATE_APPROVE ? HELD_FOR_APPROVAL : HELD_FOR_SHORT);
     return wave_move(tx, step->campaigns, wave, to, &move, err);
 }
 

@@ -16,7 +16,7 @@
 
 struct snapshot {
     _Atomic int holders;
-    struct plan **plans; /* in order of priority, then newest; baselines behind all others */
+    struct plan **plans; /* in order of priority, then latest started; baselines last */
     size_t count;
     struct line **lines; /* of the plans' products */
     size_t line_count;
@@ -25,14 +25,24 @@ struct snapshot {
     bool has_pins, has_windows; /* any at all: otherwise nobody asks */
 };
 
+/* A count of the fleet on its way from a reader to the writer. */
+#define RECKONINGS 64
+struct reckoning {
+    uint8_t plan_hash[PLAN_HASH_SIZE];
+    int64_t tenant_row, other_row; /* of those in this campaign's target too; 0: of all */
+    int64_t devices, at;           /* at 0: an empty place */
+};
+
 struct campaigns {
     struct store *store;
     const struct config *config;
     pthread_mutex_t building; /* one refresh after the other, so that the latest stays */
-    pthread_mutex_t lock;     /* guards snapshot and is_stale */
+    pthread_mutex_t lock;     /* guards snapshot, is_stale and the reckonings */
     struct snapshot *snapshot;
     bool is_stale;   /* a refresh failed: the ticker tries again */
     bool is_touched; /* the writer's: one refresh does for all jobs of a batch */
+    struct reckoning reckonings[RECKONINGS];
+    size_t next_reckoning;
     struct transfers *transfers;
     struct capacity *capacity;
     _Atomic bool has_leases;   /* those from before the start are in capacity again */
@@ -94,7 +104,10 @@ int deployment_stop(struct tx *tx, struct campaigns *campaigns, struct deploymen
                     bool is_hard, const struct move *move, struct error *err) MUST_CHECK;
 int campaign_move(struct tx *tx, struct campaigns *campaigns, struct campaign *campaign,
                   enum campaign_state to, const struct move *move, struct error *err) MUST_CHECK;
-/* The detail is kept as the wave's reason. */
+/* One that is over already: what is still being fetched is cut and refused. */
+int campaign_sever(struct tx *tx, struct campaigns *campaigns, struct campaign *campaign,
+                   const struct move *move, struct error *err) MUST_CHECK;
+/* The detail is kept as the wave's reason. Who holds it sets held_for before. */
 int wave_move(struct tx *tx, struct campaigns *campaigns, struct wave *wave, enum wave_state to,
               const struct move *move, struct error *err) MUST_CHECK;
 
@@ -126,8 +139,17 @@ void overview_clear(struct overview *overview);
 /* The budgets over one wave, over all and of each stratum, less the accepted failures. */
 enum brake overview_brake(const struct overview *overview, int wave);
 enum brake overview_brake_of_wave(const struct overview *overview, int wave); /* without strata */
+/* An operator takes on what has failed until now, in every scope by itself: `most` of the whole, of
+ * each wave and of each stratum. What fails later counts in full. The caller saves the campaign. */
+int overview_accept(struct tx *tx, struct overview *overview, int64_t most,
+                    struct error *err) MUST_CHECK;
+/* A failure was taken back: what was taken on of it hides no other one. */
+int overview_clamp_accepted(struct tx *tx, int64_t campaign_row, struct error *err) MUST_CHECK;
 /* The first wave that is neither passed nor skipped; NULL when all are. */
 struct wave *overview_current(const struct overview *overview);
+/* apply_move.c: to open, from wherever the wave was; the time for the dead-man rule counts anew. */
+int wave_open(struct tx *tx, struct campaigns *campaigns, struct overview *overview,
+              struct wave *wave, const struct move *move, struct error *err) MUST_CHECK;
 
 /* -- apply_evidence.c -- */
 
@@ -196,8 +218,9 @@ struct lookup {
 struct filter_subject subject_of(const struct device *device, struct lookup *lookup);
 struct past past_of(const struct deployment *deployment);
 
-/* A device's latest deployments; older campaigns are long over. */
+/* A device's latest deployments; campaigns of older ones are over, but for some. */
 #define PASTS_MAX 16
+#define PASTS_ROOM 24 /* with those */
 /* Large, and points into itself: it stays where it was filled. */
 struct inquiry {
     struct question question; /* `note` is the caller's to set */
@@ -205,8 +228,8 @@ struct inquiry {
     struct campaigns *campaigns;
     const struct device *device;
     struct lookup lookup;
-    struct past pasts[PASTS_MAX];
-    struct deployment deployments[PASTS_MAX];
+    struct past pasts[PASTS_ROOM];
+    struct deployment deployments[PASTS_ROOM];
     size_t count;
 };
 /* Loads what the resolver asks for of this device, which is borrowed; without a live campaign
@@ -214,6 +237,9 @@ struct inquiry {
 int question_make(struct tx *tx, struct campaigns *campaigns, const struct device *device,
                   int64_t now, struct inquiry *ret, struct error *err) MUST_CHECK;
 void inquiry_end(struct inquiry *inquiry);
+/* Loads the device's row in a campaign where the latest ones left it out; whether there was one. */
+int inquiry_add(struct inquiry *inquiry, int64_t campaign_row, bool *ret,
+                struct error *err) MUST_CHECK;
 /* After its deployments have changed. */
 void inquiry_renew(struct inquiry *inquiry);
 /* Open, or closed by the device's word and still without evidence: answered before any campaign is
@@ -286,11 +312,39 @@ int campaign_begin(struct tx *tx, struct campaigns *campaigns, struct overview *
 /* One that a guard has paused before it began: an operator has seen how many there are. */
 int campaign_begin_anyway(struct tx *tx, struct campaigns *campaigns, struct overview *overview,
                           const struct move *move, struct error *err) MUST_CHECK;
+/* On a reader, before the start of one whose time has come: counts what the start will ask for. */
+int campaign_reckon(struct tx *tx, struct campaigns *campaigns, const struct overview *overview,
+                    int64_t now, struct error *err) MUST_CHECK;
+/* Whether all its devices are held back by the emergency stop or a freeze, so that it had better
+ * not begin; `ret_reason` says by which. Standing campaigns are not asked. */
+int campaign_is_held_back(struct tx *tx, const struct rules *rules, int64_t tenant_row, int64_t now,
+                          char ret_reason[STATE_REASON_SIZE], bool *ret,
+                          struct error *err) MUST_CHECK;
 /* Offers that nobody took up end with the halt itself, as far as one transaction may take; the
  * ticker ends the rest. */
 int campaign_stop_offers(struct tx *tx, struct campaigns *campaigns,
                          const struct campaign *campaign, const struct move *move,
                          struct error *err) MUST_CHECK;
+
+/* -- apply_reckon.c: how many devices a start is about -- */
+
+/* The other campaigns of a channel. */
+#define OTHERS_MAX 64
+struct others {
+    const struct campaign *campaign;
+    bool with_finishing; /* what replaces it need not wait for the end of its watch */
+    int64_t rows[OTHERS_MAX];
+    size_t count;
+};
+/* Active devices of its target and channel; of these, in the target of another campaign too. As
+ * counted ahead when that was just done. */
+int reckon_population(struct tx *tx, struct campaigns *campaigns, const struct overview *overview,
+                      int64_t now, int64_t *ret, struct error *err) MUST_CHECK;
+int reckon_shared(struct tx *tx, struct campaigns *campaigns, const struct overview *overview,
+                  int64_t other_row, int64_t now, int64_t *ret, struct error *err) MUST_CHECK;
+/* What a start of this one asks for. */
+int reckon_ahead(struct tx *tx, struct campaigns *campaigns, const struct overview *overview,
+                 const struct others *others, int64_t now, struct error *err) MUST_CHECK;
 
 /* -- apply_waves.c -- */
 

@@ -56,7 +56,7 @@ int line_index(struct line *line, struct error *err)
         return fail_internal(err, "memory for %zu releases", line->count);
     for (size_t i = 0; i < line->count; i++) {
         line->by_version[i] = &line->releases[i];
-        if (line->releases[i].is_floor && line->releases[i].is_offered)
+        if (line->releases[i].is_floor)
             line->floors[line->floor_count++] = &line->releases[i];
     }
     qsort(line->by_version, line->count, sizeof *line->by_version, by_version);

@@ -47,9 +47,10 @@ void line_free(struct line **line);
 const struct line_release *line_running(const struct line *line, const char *version);
 const struct line_release *line_release(const struct line *line, int64_t release_row);
 
-/* The floor a device must get next on its way to `goal`; NULL: it may go there directly. `runs` is
- * NULL where that is not known: then it is taken to be older than all. `security` is what the
- * device has reached: it has passed, one way or another, the floors it would refuse. */
+/* The floor a device must get next on its way to `goal`; NULL: it may go there directly. One that
+ * is not offered any more is a floor still: nobody gets past it. `runs` is NULL where that is not
+ * known: then it is taken to be older than all. `security` is what the device has reached: it has
+ * passed, one way or another, the floors it would refuse. */
 const struct line_release *line_next_floor(const struct line *line, const struct line_release *runs,
                                            const struct line_release *goal,
                                            const struct filter_subject *facts, int64_t security);

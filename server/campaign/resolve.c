@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Eleven steps, in this order; whichever first says no is the answer. A campaign's own questions
  * are asked of one campaign after the other until one of them wants something of the device: that
- * one decides, also when it has nothing to give. */
+ * one decides, also when it has nothing to give, unless all it has is for other hardware. */
 #include "campaign/resolve.h"
 
 #include <string.h>
@@ -22,7 +22,7 @@ static const struct {
     [REASON_NO_MATCH]          = {3, "no_match", "The device does not match the campaign's target"},
     [REASON_NEWCOMER]          = {3, "newcomer", "The device was registered after the campaign's start"},
     [REASON_SUPERSEDED]        = {3, "superseded", "A newer campaign has updated this device since"},
-    [REASON_WAVE_NOT_OPEN]     = {3, "wave_not_open", "The device's wave has not been opened yet"},
+    [REASON_WAVE_NOT_OPEN]     = {3, "wave_not_open", "The device's wave is not open: its turn has not come, or it is held"},
     [REASON_TURN]              = {3, "turn", "The device's wave is open; its turn comes later"},
     [REASON_WAVE_FULL]         = {3, "wave_full", "The wave has its number of devices; late ones follow when it has passed"},
     [REASON_ALREADY]           = {4, "already", "The device runs this release already"},
@@ -31,6 +31,7 @@ static const struct {
     [REASON_HARDWARE]          = {5, "hardware", "No image of the release is for the device's hardware"},
     [REASON_SECURITY_FLOOR]    = {5, "security_floor", "The release is below the device's security floor"},
     [REASON_DOWNGRADE]         = {5, "downgrade", "The device runs a later release; only a rollback or a pin leads back"},
+    [REASON_UPGRADE]           = {5, "upgrade", "The device runs an earlier release; a rollback leads only back"},
     [REASON_DEAD_END]          = {6, "dead_end", "The release the device runs cannot be left"},
     [REASON_FLOOR]             = {6, "floor", "The device has passed a release that cannot be undone"},
     [REASON_FREEZE]            = {7, "freeze", "A freeze holds updates back"},
@@ -115,18 +116,28 @@ static bool still_runs(const struct question *question, const struct plan *plan,
            strcmp(release->version, question->facts.version) == 0;
 }
 
-/* Rows grow with time: a higher one is a later campaign. What a baseline or a pin has brought is
- * not further, it is where campaigns begin; and whoever is pinned goes where the pin says. */
+/* The later campaign is the one that was started later, whenever it was drafted; what a rollback
+ * takes back never is. */
+static bool is_later(const struct past *past, const struct plan *plan)
+{
+    if (plan->rules.kind == KIND_BASELINE)
+        return past->state_at > plan->since;
+    if (past->started_at != plan->started_at)
+        return past->started_at > plan->started_at && past->campaign_row != plan->parent_row;
+    return past->campaign_row > plan->row_id && plan->rules.kind != KIND_ROLLBACK;
+}
+
+/* What a baseline or a pin has brought is not further, it is where campaigns begin; and whoever is
+ * pinned goes where the pin says. */
 static bool went_further(const struct question *question, const struct plan *plan)
 {
     if (plan->rules.kind == KIND_PIN)
         return false;
     for (size_t i = 0; i < question->past_count; i++) {
         const struct past *past = &question->pasts[i];
-        bool is_later = plan->rules.kind == KIND_BASELINE ? past->state_at > plan->since
-                                                          : past->campaign_row > plan->row_id;
 
-        if (past->state != DEPLOYMENT_CONFIRMED || past->campaign_row == plan->row_id || !is_later)
+        if (past->state != DEPLOYMENT_CONFIRMED || past->campaign_row == plan->row_id ||
+            !is_later(past, plan))
             continue;
         const struct plan *other = plan_of(question, past->campaign_row);
         if (!(other && plan_is_standing(other)) && still_runs(question, plan, past))
@@ -200,10 +211,10 @@ static int find_wave(const struct question *question, const struct plan *plan,
         return -1;
     *ret_wave = place.wave;
     const struct band *band = place.wave >= 0 ? &plan->bands[place.wave] : NULL;
-    *ret = !band || !wave_offers(band->state) ? REASON_WAVE_NOT_OPEN
-           : !place.has_turn                  ? REASON_TURN
-           : !past && wave_is_full(band)      ? REASON_WAVE_FULL
-                                              : REASON_OFFER;
+    *ret = !band || !wave_offers(band, past != NULL) ? REASON_WAVE_NOT_OPEN
+           : !place.has_turn                         ? REASON_TURN
+           : !past && wave_is_full(band)             ? REASON_WAVE_FULL
+                                                     : REASON_OFFER;
     return 0;
 }
 
@@ -271,6 +282,8 @@ static struct way find_way(const struct plan *plan, const struct filter_subject 
     bool leads_back = runs && plan->goal->counter < runs->counter;
     if (leads_back && plan->rules.kind != KIND_ROLLBACK && plan->rules.kind != KIND_PIN) {
         way.reason = REASON_DOWNGRADE;
+    } else if (runs && !leads_back && plan->rules.kind == KIND_ROLLBACK) {
+        way.reason = REASON_UPGRADE;
     } else if (runs && runs->dead_end[0]) {
         way.reason = REASON_DEAD_END;
         way.text = runs->dead_end;
@@ -281,6 +294,10 @@ static struct way find_way(const struct plan *plan, const struct filter_subject 
         const struct line_release *next =
             line_next_floor(plan->line, runs, plan->goal, facts, security);
         way.release_row = next ? next->row_id : plan->release_row;
+        if (next && !next->is_offered) {
+            way.reason = REASON_RELEASE_WITHDRAWN;
+            way.text = next->id;
+        }
     }
     return way;
 }
@@ -510,28 +527,53 @@ static void ask_device(const struct question *question, struct resolution *ret)
     }
 }
 
+/* Its target takes the device in, but the product is another's: that is no answer as long as a
+ * campaign of the device's own may have one. */
+static bool is_of_other_product(const struct plan *plan, const struct filter_subject *facts)
+{
+    return resolve_hardware(facts)[0] &&
+           !images_have_one_for(plan->images, plan->image_count, facts);
+}
+
+/* Asks one campaign. `ret` is changed by one that decides, and by the first of another product, to
+ * which it comes down when none decides. */
+static int ask_campaign(struct inquest *inquest, const struct plan *plan, struct resolution *ret,
+                        bool *ret_decides, struct error *err)
+{
+    const struct question *question = inquest->question;
+    const struct past *past = past_in(question, plan);
+    enum reason reason;
+    int wave = -1;
+
+    if (is_wanted(inquest, plan, past, &wave, &reason, err))
+        return -1;
+    bool wants = reason == REASON_OFFER;
+    *ret_decides = wants && !is_of_other_product(plan, &question->facts);
+    if (*ret_decides && decide(question, plan, past, ret, err))
+        return -1;
+    if (*ret_decides) {
+        ret->wave = wave;
+        reason = ret->reason;
+    } else if (wants) {
+        reason = REASON_HARDWARE;
+        if (!ret->plan) {
+            ret->plan = plan;
+            ret->reason = reason;
+        }
+    }
+    return question->note ? question->note(question->note_arg, plan, reason, err) : 0;
+}
+
 int resolve(const struct question *question, struct resolution *ret, struct error *err)
 {
     struct inquest inquest = {.question = question};
+    bool is_decided = false;
 
     ask_device(question, ret);
     if (ret->reason != REASON_NO_CAMPAIGN && ret->reason != REASON_PINNED)
         return 0;
-    for (size_t i = 0; i < question->plan_count; i++) {
-        const struct plan *plan = question->plans[i];
-        const struct past *past = past_in(question, plan);
-        enum reason reason;
-
-        if (is_wanted(&inquest, plan, past, &ret->wave, &reason, err))
+    for (size_t i = 0; i < question->plan_count && !is_decided; i++)
+        if (ask_campaign(&inquest, question->plans[i], ret, &is_decided, err))
             return -1;
-        bool is_winner = reason == REASON_OFFER;
-        if (is_winner && decide(question, plan, past, ret, err))
-            return -1;
-        if (question->note &&
-            question->note(question->note_arg, plan, is_winner ? ret->reason : reason, err))
-            return -1;
-        if (is_winner)
-            return 0;
-    }
     return 0;
 }

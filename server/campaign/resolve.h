@@ -21,6 +21,7 @@ struct pace {
 struct plan {
     int64_t row_id, tenant_row;
     int64_t channel_row; /* 0: devices of any */
+    int64_t parent_row;  /* what a rollback takes back; 0 */
     enum campaign_state state;
     bool stops_transfers;    /* aborted or hard cancelled */
     bool release_is_offered; /* published: neither withdrawn nor quarantined */
@@ -47,6 +48,7 @@ bool plan_is_standing(const struct plan *plan); /* a channel's baseline, a pin *
 /* The device's own deployment in a campaign. */
 struct past {
     int64_t campaign_row;
+    int64_t started_at; /* its campaign's */
     enum deployment_state state;
     int wave;
     int64_t retry_at; /* of a failed one; 0: no other try */
@@ -75,6 +77,7 @@ enum reason {
     REASON_HARDWARE,
     REASON_SECURITY_FLOOR,
     REASON_DOWNGRADE,
+    REASON_UPGRADE,  /* by a rollback */
     REASON_DEAD_END, /* step 6 */
     REASON_FLOOR,
     REASON_FREEZE, /* step 7 */
@@ -131,7 +134,8 @@ struct question {
     const struct steering *steering; /* NULL: nothing steers */
     const struct past *pasts;
     size_t past_count;
-    struct plan *const *plans; /* in order of priority, then newest; baselines behind all others */
+    struct plan *const
+        *plans; /* in order of priority, then latest started; baselines behind all others */
     size_t plan_count;
     int64_t now;
     resolve_look_fn look; /* may be NULL */

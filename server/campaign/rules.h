@@ -117,8 +117,10 @@ struct rules_extra {
 
 /* Without `waves` the preset's stand: "careful" (the default), "fast" or "all-now". A wave written
  * by hand soaks for as long as it says, 0 when it does not; the last one covers all its members
- * unless it says otherwise, as nothing comes after it. `extra` may be NULL. Free with
- * rules_clear(). BAD_FIELD and BAD_FILTER name the member. */
+ * unless it says otherwise, as nothing comes after it. Without `config` nothing is asked that is
+ * the server's policy (approvals, length of filters, number of waves): what was stored under
+ * another policy stands. `extra` may be NULL. Free with rules_clear(). BAD_FIELD and BAD_FILTER
+ * name the member. */
 int rules_read(const json_t *json, const struct config *config, struct rules *ret,
                struct rules_extra *extra, struct error *err) MUST_CHECK;
 void rules_clear(struct rules *rules);
@@ -130,7 +132,7 @@ int rules_check(const struct rules *rules, int64_t now, struct error *err) MUST_
 /* The expanded plan as text, members sorted, no blanks: what is stored, hashed and approved. */
 int rules_text(const struct rules *rules, char **ret, uint8_t ret_hash[PLAN_HASH_SIZE],
                struct error *err) MUST_CHECK;
-/* Reads what rules_text() wrote. */
+/* Reads what rules_text() wrote; `config` is NULL for what is stored. */
 int rules_load(const char *text, const struct config *config, struct rules *ret,
                struct error *err) MUST_CHECK;
 

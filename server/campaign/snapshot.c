@@ -12,7 +12,6 @@
 
 struct build {
     struct tx *tx;
-    const struct config *config;
     struct snapshot *snapshot;
     int64_t now;
 };
@@ -46,27 +45,41 @@ static int find_line(const struct build *build, int64_t product_row, const struc
     return 0;
 }
 
+/* What a plan was allowed to say was asked when it was made: limits that were set since are not for
+ * it. One that cannot be read all the same must not stop the others. */
+static int compile(const struct build *build, const struct campaign *campaign, struct plan **ret,
+                   struct error *err)
+{
+    struct wave *waves = NULL;
+    size_t wave_count = 0;
+
+    *ret = NULL;
+    if (waves_of(build->tx, campaign->row_id, &waves, &wave_count, err))
+        return -1;
+    int failed = plan_compile(build->tx, NULL, campaign, waves, wave_count, ret, err);
+    waves_free(waves, wave_count);
+    if (!failed || err->problem == PROBLEM_INTERNAL)
+        return failed;
+    log_error("campaign.unreadable", TEXT("campaign", campaign->id), TEXT("field", err->field),
+              CAUSE(err));
+    return 0;
+}
+
 static int add_plan(const struct campaign *campaign, void *arg, struct error *err)
 {
     const struct build *build = arg;
     struct snapshot *snapshot = build->snapshot;
     struct plan **plans = snapshot_grow(snapshot->plans, snapshot->count, sizeof *plans, err);
     const struct line *line;
-    struct wave *waves = NULL;
-    size_t wave_count = 0;
 
     if (!plans)
         return -1;
     snapshot->plans = plans;
     if (find_line(build, campaign->product_row, &line, err) ||
-        waves_of(build->tx, campaign->row_id, &waves, &wave_count, err))
+        compile(build, campaign, &plans[snapshot->count], err))
         return -1;
-    int failed = plan_compile(build->tx, build->config, campaign, waves, wave_count,
-                              &plans[snapshot->count], err);
-    waves_free(waves, wave_count);
-    if (failed)
-        return -1;
-    plan_put_on_line(plans[snapshot->count++], line);
+    if (plans[snapshot->count])
+        plan_put_on_line(plans[snapshot->count++], line);
     return 0;
 }
 
@@ -144,7 +157,7 @@ static int build(struct campaigns *campaigns, struct snapshot **ret, struct erro
 {
     CLEANUP(snapshot_release) struct snapshot *snapshot = calloc(1, sizeof *snapshot);
     CLEANUP(tx_end) struct tx tx = {0};
-    struct build build = {&tx, campaigns->config, snapshot, campaigns->ticked_at};
+    struct build build = {&tx, snapshot, campaigns->ticked_at};
     int64_t pins;
 
     if (!snapshot)
@@ -159,27 +172,12 @@ static int build(struct campaigns *campaigns, struct snapshot **ret, struct erro
     return 0;
 }
 
-/* What only we remember of the time before. */
-static void carry_over(const struct campaigns *campaigns, struct snapshot *fresh)
-{
-    for (size_t i = 0; i < fresh->steering_count; i++) {
-        struct steering *now = &fresh->steerings[i];
-        const struct steering *before = snapshot_steering(campaigns->snapshot, now->tenant_row);
-
-        if (before)
-            now->resumed_at =
-                before->is_halted && !now->is_halted ? campaigns->ticked_at : before->resumed_at;
-    }
-}
-
 int snapshot_refresh(struct campaigns *campaigns, struct error *err)
 {
     struct snapshot *fresh = NULL;
 
     pthread_mutex_lock(&campaigns->building);
     int failed = build(campaigns, &fresh, err);
-    if (fresh)
-        carry_over(campaigns, fresh);
     pthread_mutex_lock(&campaigns->lock);
     struct snapshot *old = fresh ? campaigns->snapshot : NULL;
     if (fresh)

@@ -81,6 +81,7 @@ static int take_course(const struct wave *wave, struct band *band, struct error 
 
     assert(is_known); /* the schema has the same list */
     band->state = state;
+    band->is_kept_back = wave_keeps_back(state, wave->held_for);
     band->limit = wave->rank_limit;
     band->opened_at = wave->opened_at;
     return wave->strata_limits ? read_limits(wave->strata_limits, band, err) : 0;
@@ -110,6 +111,7 @@ int bands_make(const struct rules *rules, const struct wave *waves, size_t count
     size_t made = waves ? count : rules->wave_count;
     struct band *bands = calloc(made + 1, sizeof *bands);
     int64_t below = -1;
+    bool is_reached = true;
 
     if (!bands)
         return fail_internal(err, "memory for %zu waves", made);
@@ -118,6 +120,10 @@ int bands_make(const struct rules *rules, const struct wave *waves, size_t count
             bands_free(bands, made);
             return -1;
         }
+        enum wave_state state = bands[i].state;
+        if (state == WAVE_SKIPPED && !is_reached) /* ahead of its turn: not yet */
+            bands[i].state = WAVE_PENDING;
+        is_reached = is_reached && (state == WAVE_PASSED || state == WAVE_SKIPPED);
         bands[i].below = below;
         if (bands[i].limit > below)
             below = bands[i].limit;

@@ -90,7 +90,7 @@ int line_load(struct tx *tx, int64_t product_row, struct line **ret, struct erro
     for (size_t i = 0; i < line->count; i++) {
         struct line_release *release = &line->releases[i];
 
-        if (release->is_floor && release->is_offered &&
+        if (release->is_floor &&
             images_load(tx, release->row_id, &release->images, &release->image_count, err))
             return -1;
     }

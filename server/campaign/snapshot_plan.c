@@ -27,6 +27,7 @@ static void copy_campaign(const struct campaign *campaign, struct plan *plan)
     plan->release_row = campaign->release_row;
     plan->product_row = campaign->product_row;
     plan->channel_row = campaign->channel_row;
+    plan->parent_row = campaign->parent_row;
     plan->state = campaign_state_in(campaign);
     plan->stops_transfers = campaign->stops_transfers;
     plan->release_is_offered = campaign->release_is_published;

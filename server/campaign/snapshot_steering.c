@@ -68,7 +68,8 @@ int steering_load(struct tx *tx, int64_t tenant_row, int64_t now, struct steerin
     struct halt halt;
     enum step step = halt_of(tx, tenant_row, &halt, err);
 
-    if (step == STEP_FAILED || channel_each(tx, tenant_row, add_channel, &steering, err) ||
+    if (step == STEP_FAILED || halt_lifted_at(tx, tenant_row, &steering.resumed_at, err) ||
+        channel_each(tx, tenant_row, add_channel, &steering, err) ||
         freeze_each(tx, tenant_row, now, add_freeze, &steering, err) ||
         site_list(tx, tenant_row, "", INT64_MAX, add_site, &steering, err))
         return -1;

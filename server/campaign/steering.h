@@ -28,7 +28,7 @@ struct steering {
     int64_t tenant_row;
     bool is_halted;
     char halt_reason[161];
-    int64_t resumed_at; /* when the last emergency stop was lifted, as far as we remember; 0 */
+    int64_t resumed_at;            /* when the last emergency stop was lifted; 0: there was none */
     struct channel_rule *channels; /* in order of position */
     size_t channel_count;
     struct freeze_rule *freezes;

@@ -14,6 +14,7 @@
 
 #define BATCH 100 /* deployments moved in one job */
 #define JOBS 10   /* of a kind, campaign and round */
+#define SILENCE_EVERY 60
 
 struct ticker {
     pthread_t thread;
@@ -28,21 +29,36 @@ struct chore {
     const struct plan *plan;
     enum deployment_state state, to;
     int64_t before, now;
-    bool stops; /* false: time is up, it moves to `to` */
+    bool is_silence; /* only of devices not heard of since `before` */
+    bool stops;      /* false: time is up, it moves to `to` */
     size_t moved;
 };
+
+/* What silence makes of a deployment: perhaps the device installs. Who was asked to stop is not
+ * blamed. */
+static enum deployment_state follower(const struct chore *chore,
+                                      const struct deployment *deployment)
+{
+    bool was_stopped = chore->to == DEPLOYMENT_INSTALLING && deployment->is_cancelling;
+
+    return was_stopped ? DEPLOYMENT_WITHDRAWN : chore->to;
+}
 
 static int give_up(struct tx *tx, const struct chore *chore, struct deployment *deployment,
                    struct error *err)
 {
-    const struct move move = {
-        .now = chore->now, .tenant_row = chore->plan->tenant_row, .cause = "timer"};
+    enum deployment_state to = follower(chore, deployment);
+    const struct move move = {.now = chore->now,
+                              .tenant_row = chore->plan->tenant_row,
+                              .cause = "timer",
+                              .detail = chore->is_silence ? "not heard of" : NULL};
 
     if (chore->stops)
         return deployment_stop(tx, chore->campaigns, deployment, chore->plan->stops_transfers,
                                &move, err);
-    deployment->is_open = deployment->is_cancelling = false;
-    return deployment_move(tx, chore->campaigns, deployment, chore->to, &move, err);
+    deployment->is_open = to == DEPLOYMENT_INSTALLING;
+    deployment->is_cancelling = false;
+    return deployment_move(tx, chore->campaigns, deployment, to, &move, err);
 }
 
 /* A begun transfer is written as such by the next flush; until then the offer is not stale. */
@@ -50,6 +66,18 @@ static bool is_spared(const struct chore *chore, const struct deployment *deploy
 {
     return !chore->stops && chore->state == DEPLOYMENT_OFFERED &&
            transfers_have(chore->campaigns, deployment->row_id);
+}
+
+static int find_due(struct tx *tx, const struct chore *chore, struct deployment *ret, size_t room,
+                    size_t *ret_count, struct error *err)
+{
+    const char *state = deployment_state_name(chore->state);
+    int64_t campaign_row = chore->plan->row_id;
+
+    return chore->is_silence ? deployments_silent(tx, campaign_row, state, chore->before, ret, room,
+                                                  ret_count, err)
+                             : deployments_since(tx, campaign_row, state, chore->before, ret, room,
+                                                 ret_count, err);
 }
 
 static int do_chore(struct tx *tx, void *arg, struct error *err)
@@ -61,8 +89,7 @@ static int do_chore(struct tx *tx, void *arg, struct error *err)
     chore->moved = 0;
     if (!due)
         return fail_internal(err, "memory for a batch");
-    if (deployments_since(tx, chore->plan->row_id, deployment_state_name(chore->state),
-                          chore->before, due, BATCH, &count, err))
+    if (find_due(tx, chore, due, BATCH, &count, err))
         return -1;
     for (size_t i = 0; i < count; i++) {
         if (is_spared(chore, &due[i]))
@@ -72,7 +99,9 @@ static int do_chore(struct tx *tx, void *arg, struct error *err)
             return -1;
         chore->moved += deployment_state_in(&due[i]) != before;
     }
-    return 0;
+    return chore->moved > 0 && campaign_is_over(chore->plan->state) /* perhaps nothing holds it */
+               ? campaign_touch(tx, chore->campaigns, err)
+               : 0;
 }
 
 static int is_chore_due(const struct chore *chore, bool *ret, struct error *err)
@@ -81,9 +110,7 @@ static int is_chore_due(const struct chore *chore, bool *ret, struct error *err)
     struct deployment first;
     size_t count;
 
-    if (tx_read(&tx, chore->campaigns->store, err) ||
-        deployments_since(&tx, chore->plan->row_id, deployment_state_name(chore->state),
-                          chore->before, &first, 1, &count, err))
+    if (tx_read(&tx, chore->campaigns->store, err) || find_due(&tx, chore, &first, 1, &count, err))
         return -1;
     *ret = count > 0;
     return 0;
@@ -124,6 +151,49 @@ static int watch_times(struct campaigns *campaigns, const struct plan *plan, int
                               .before = now - limits[i].after,
                               .now = now};
         if (limits[i].after && run_chore(&chore, err))
+            return -1;
+    }
+    return 0;
+}
+
+/* Nothing but its own work keeps a device from installing, and did not for a while. */
+static bool is_let_go(const struct rules *rules, int64_t since)
+{
+    bool is_forced =
+        rules->install == INSTALL_FORCED ||
+        (rules->install == INSTALL_OPTIONAL && rules->force_at && rules->force_at <= since);
+
+    return is_forced && (rules->install_windows.count == 0 || rules->is_expedited);
+}
+
+/* A device that has everything and is heard of waits for what it may wait for. One that is silent
+ * may have died installing: it is given the time to prove itself and is lost after that. A campaign
+ * that is over waits for nobody who has not begun to install. */
+static int watch_silence(struct campaigns *campaigns, const struct plan *plan, int64_t now,
+                         struct error *err)
+{
+    const struct rules *rules = &plan->rules;
+    bool is_over = campaign_is_over(plan->state);
+    int64_t soon = rules->verify_timeout;
+    int64_t late = rules->stale_after > soon ? rules->stale_after : soon;
+    bool is_soon = is_over || is_let_go(rules, now - soon);
+    const struct {
+        enum deployment_state state;
+        int64_t after;
+    } limits[] = {
+        {DEPLOYMENT_DOWNLOADED, is_soon ? soon : late},
+        {DEPLOYMENT_WAITING,    is_over ? soon : late},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(limits); i++) {
+        struct chore chore = {.campaigns = campaigns,
+                              .plan = plan,
+                              .state = limits[i].state,
+                              .to = is_over ? DEPLOYMENT_CANCELLED : DEPLOYMENT_INSTALLING,
+                              .before = now - limits[i].after,
+                              .now = now,
+                              .is_silence = true};
+        if (run_chore(&chore, err))
             return -1;
     }
     return 0;
@@ -189,21 +259,45 @@ static int is_begin_due(struct campaigns *campaigns, const struct snapshot *snap
     return 0;
 }
 
+/* What holds it back has been said; otherwise the writer's next job is to start it. */
+static int is_begin_free(struct campaigns *campaigns, const struct plan *plan, int64_t now,
+                         bool *ret, struct error *err)
+{
+    CLEANUP(tx_end) struct tx tx = {0};
+    CLEANUP(overview_clear) struct overview overview = {0};
+    char reason[STATE_REASON_SIZE];
+    bool is_held;
+
+    if (tx_read(&tx, campaigns->store, err) || overview_load(&tx, plan->row_id, &overview, err) ||
+        campaign_is_held_back(&tx, &plan->rules, plan->tenant_row, now, reason, &is_held, err))
+        return -1;
+    bool is_over = plan->rules.end_at && plan->rules.end_at <= now;
+    *ret = is_over || !is_held || strcmp(overview.campaign.state_reason, reason) != 0;
+    return is_held || is_over ? 0 : campaign_reckon(&tx, campaigns, &overview, now, err);
+}
+
 static int begin_when_due(struct campaigns *campaigns, const struct snapshot *snapshot,
                           const struct plan *plan, int64_t now, struct error *err)
 {
     struct chore chore = {.campaigns = campaigns, .plan = plan, .now = now};
     bool is_due;
 
-    if (is_begin_due(campaigns, snapshot, plan, now, &is_due, err))
+    if (is_begin_due(campaigns, snapshot, plan, now, &is_due, err) ||
+        (is_due && is_begin_free(campaigns, plan, now, &is_due, err)))
         return -1;
     return is_due ? store_write(campaigns->store, begin, &chore, err) : 0;
 }
 
 /* -- a round -- */
 
+/* Rows of devices that wait and are heard of are read each time: not in every round. */
+static bool is_silence_due(int64_t last, int64_t now)
+{
+    return last / SILENCE_EVERY != now / SILENCE_EVERY;
+}
+
 static int tick_plan(struct campaigns *campaigns, const struct snapshot *snapshot,
-                     const struct plan *plan, int64_t now, struct error *err)
+                     const struct plan *plan, int64_t last, int64_t now, struct error *err)
 {
     bool is_ended = plan->rules.end_at && plan->rules.end_at <= now;
 
@@ -211,7 +305,8 @@ static int tick_plan(struct campaigns *campaigns, const struct snapshot *snapsho
         return begin_when_due(campaigns, snapshot, plan, now, err);
     if (campaign_is_over(plan->state) && sweep(campaigns, plan, now, err))
         return -1;
-    if (watch_times(campaigns, plan, now, err))
+    if (watch_times(campaigns, plan, now, err) ||
+        (is_silence_due(last, now) && watch_silence(campaigns, plan, now, err)))
         return -1;
     if (plan->state == CAMPAIGN_RUNNING || plan->state == CAMPAIGN_FINISHING ||
         (plan->state == CAMPAIGN_PAUSED && is_ended))
@@ -230,6 +325,7 @@ static int refresh_when_stale(struct campaigns *campaigns, struct error *err)
 /* One campaign's failure does not keep the others from moving on. */
 int campaigns_tick(struct campaigns *campaigns, int64_t now, struct error *err)
 {
+    int64_t last = atomic_load(&campaigns->ticked_at);
     int failed = transfers_flush(campaigns, now, err) || refresh_when_stale(campaigns, err) ||
                  pipeline_tick(campaigns, now, err);
     CLEANUP(snapshot_release) struct snapshot *snapshot = snapshot_take(campaigns);
@@ -237,7 +333,7 @@ int campaigns_tick(struct campaigns *campaigns, int64_t now, struct error *err)
     for (size_t i = 0; i < snapshot->count; i++) {
         struct error error;
 
-        if (tick_plan(campaigns, snapshot, snapshot->plans[i], now, &error) == 0)
+        if (tick_plan(campaigns, snapshot, snapshot->plans[i], last, now, &error) == 0)
             continue;
         log_warning("campaign.tick_failed", TEXT("campaign", snapshot->plans[i]->id),
                     CAUSE(&error));

@@ -76,7 +76,13 @@ bool wave_is_full(const struct band *band)
     return band->places > 0 && atomic_load_explicit(&band->is_full, memory_order_relaxed);
 }
 
-bool wave_offers(enum wave_state state)
+bool wave_keeps_back(enum wave_state state, const char *held_for)
 {
-    return state != WAVE_PENDING;
+    return state == WAVE_HELD && strcmp(held_for, HELD_FOR_SHORT) != 0 &&
+           strcmp(held_for, HELD_FOR_APPROVAL) != 0;
+}
+
+bool wave_offers(const struct band *band, bool has_begun)
+{
+    return band->state != WAVE_PENDING && (has_begun || !band->is_kept_back);
 }

@@ -23,6 +23,7 @@ struct stratum_limit {
 struct band {
     enum wave_kind kind;
     enum wave_state state;
+    bool is_kept_back;     /* held in a way that no member may begin */
     const char *text;      /* the tag or the list's id */
     struct filter *filter; /* of a filter wave */
     int64_t limit;         /* the highest rank in it; -1: not known before it opens (a count) */
@@ -48,8 +49,16 @@ int wave_place(const struct band *bands, size_t count, const struct filter_subje
                int64_t rank, int64_t now, struct place *ret, struct error *err) MUST_CHECK;
 
 /* Members get offers from the moment their wave opens, also when it has passed: late ones follow.
- */
-bool wave_offers(enum wave_state state);
+ * While a wave is kept back, only those who have begun (`has_begun`) go on. */
+bool wave_offers(const struct band *band, bool has_begun);
+
+/* What a wave is held for. One that lacks confirmations, or only its operator's word, goes on
+ * offering to its members. */
+#define HELD_FOR_OPERATOR "operator"
+#define HELD_FOR_BUDGET "budget"
+#define HELD_FOR_SHORT "short"
+#define HELD_FOR_APPROVAL "approval"
+bool wave_keeps_back(enum wave_state state, const char *held_for);
 
 /* snapshot_bands.c: the waves of a plan with how far they have come; `waves` NULL: none of them has
  * begun, and there are as many as the rules have. The rules must live as long. */

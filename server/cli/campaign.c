@@ -71,6 +71,11 @@ static const struct setting deployment_settings[] = {
 };
 static const struct setting reason_settings[] = {REASON};
 static const struct setting note_settings[] = {NOTE};
+static const struct setting approve_settings[] = {
+    NOTE,
+    {{"plan-hash", "HASH", "only if this is its plan, as campaign show --json told it"},
+     "plan_hash", text_value},
+};
 static const struct setting resume_settings[] = {
     REASON,
     {{"accept-failures", "N|all", "go on although so many failed: only what comes on top counts"},
@@ -91,7 +96,7 @@ static const struct call list_call = {GET("/campaigns"), SHOWS(list_columns),
         .nothing = "Nobody has decided yet."},
     plan_call = {POST("/campaigns"), SETTINGS(campaign_settings)},
     submit_call = {POST("/campaigns/%s/submit")},
-    approve_call = {POST("/campaigns/%s/approve"), SETTINGS(note_settings)},
+    approve_call = {POST("/campaigns/%s/approve"), SETTINGS(approve_settings)},
     refuse_call = {POST("/campaigns/%s/refuse"), SETTINGS(note_settings)},
     start_call = {POST("/campaigns/%s/start"), SETTINGS(reason_settings)},
     pause_call = {POST("/campaigns/%s/pause"), SETTINGS(reason_settings)},
@@ -241,17 +246,18 @@ static int campaign_edit(struct cli *cli)
 
 /* -- moving -- */
 
-static int campaign_move(struct cli *cli)
+static int refused_move(struct cli *cli)
 {
-    json_auto_t *campaign = NULL;
+    if (was_refused_for(cli, "wrong-state"))
+        advise(cli, "where it stands and what it waits for: otactl campaign show %s",
+               operand(cli, 0));
+    return -1;
+}
+
+static int tell_move(struct cli *cli, const json_t *campaign)
+{
     CLEANUP(text_clear) struct text needs = {0};
 
-    if (call_ask(cli, &campaign)) {
-        if (was_refused_for(cli, "wrong-state"))
-            advise(cli, "where it stands and what it waits for: otactl campaign show %s",
-                   operand(cli, 0));
-        return -1;
-    }
     if (wants_json(cli))
         return print_json(campaign);
     const char *reason = member_text(campaign, "state_reason", "");
@@ -260,6 +266,43 @@ static int campaign_move(struct cli *cli)
     campaign_needs(campaign, &needs);
     say("%s", needs.at ? needs.at : "");
     return 0;
+}
+
+static int campaign_move(struct cli *cli)
+{
+    json_auto_t *campaign = NULL;
+
+    return call_ask(cli, &campaign) ? refused_move(cli) : tell_move(cli, campaign);
+}
+
+/* The plan as it is now, unless another one was looked at; what is shown is what is sent. */
+static int named_plan(struct cli *cli, json_t *body)
+{
+    CLEANUP(free_string) char *path = http_path("/campaigns/%s", operand(cli, 0));
+    json_auto_t *campaign = NULL;
+
+    if (json_object_get(body, "plan_hash"))
+        return 0;
+    if (http_json(cli, "GET", path, NULL, &campaign))
+        return -1;
+    const char *hash = member_text(campaign, "plan_hash", "");
+    if (!wants_json(cli))
+        say("plan %s of %s, written by %s: %s to %s\n", hash, operand(cli, 0),
+            member_text(campaign, "planned_by", "?"), member_text(campaign, "release", "?"),
+            member_text(campaign, "target", "?"));
+    json_object_set_new(body, "plan_hash", json_string(hash));
+    return 0;
+}
+
+static int campaign_approve(struct cli *cli)
+{
+    CLEANUP(free_string) char *path = call_path(cli, cli->verb->call->path);
+    json_auto_t *body = NULL, *campaign = NULL;
+
+    if (call_body(cli, &body) || named_plan(cli, body))
+        return -1;
+    return http_json(cli, "POST", path, body, &campaign) ? refused_move(cli)
+                                                         : tell_move(cli, campaign);
 }
 
 /* -- the verbs -- */
@@ -323,9 +366,12 @@ static const struct verb verbs[] = {
      "$ otactl campaign submit c-1\n",
      MOVES(submit_call)},
     {"approve", "CAMPAIGN", "approve its plan as it is; any change of it voids that",
+     "The plan's hash is shown and sent along: what changes meanwhile is not approved. With\n"
+     "--plan-hash it must be the plan that was looked at before.\n"
+     "\n"
      "$ otactl campaign show c-1\n"
      "$ otactl campaign approve c-1 --note 'windows checked'\n",
-     MOVES(approve_call)},
+     CALL(approve_call), campaign_approve},
     {"refuse", "CAMPAIGN", "refuse its plan; it is a draft again",
      "$ otactl campaign refuse c-1 --note 'not before the holidays'\n",
      MOVES(refuse_call)},

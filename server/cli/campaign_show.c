@@ -14,6 +14,7 @@ static const struct column show_columns[] = {
     {"State",      "state",            AS_TEXT  },
     {"Reason",     "state_reason",     AS_TEXT  },
     {"Created by", "created_by",       AS_TEXT  },
+    {"Planned by", "planned_by",       AS_TEXT  },
     {"Created",    "created_at",       AS_TIME  },
     {"Starts",     "start_at",         AS_TIME  },
     {"Started",    "started_at",       AS_TIME  },

@@ -138,6 +138,14 @@ const char *request_query(const struct request *req, const char *name)
     return NULL;
 }
 
+const char *request_query_at(const struct request *req, unsigned n, const char **ret_value)
+{
+    if (n >= req->query.count)
+        return NULL;
+    *ret_value = req->query.at[n].value;
+    return req->query.at[n].name;
+}
+
 int request_query_number(const struct request *req, const char *name, int64_t least, int64_t most,
                          int64_t otherwise, int64_t *ret, struct error *err)
 {

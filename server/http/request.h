@@ -42,6 +42,8 @@ const struct identity *request_identity(const struct request *req);
 const char *request_parameter(const struct request *req, const char *name);
 /* A decoded query value, or NULL. The first one counts; a repeated name is refused before. */
 const char *request_query(const struct request *req, const char *name);
+/* The nth name with its value, in the order sent; NULL behind the last. */
+const char *request_query_at(const struct request *req, unsigned n, const char **ret_value);
 /* An integer query value; `otherwise` when absent; BAD_FIELD when malformed or out of range. */
 int request_query_number(const struct request *req, const char *name, int64_t least, int64_t most,
                          int64_t otherwise, int64_t *ret, struct error *err) MUST_CHECK;

@@ -20,18 +20,44 @@ int approval_set(struct tx *tx, const struct approval *approval, struct error *e
     return query_run(&q, err);
 }
 
-int approval_count(struct tx *tx, int64_t campaign_row, const uint8_t plan_hash[32],
-                   const char *author, int64_t *ret, struct error *err)
+static void bind_plan(struct query *q, const struct campaign *campaign)
+{
+    query_bind_number(q, ":campaign", campaign->row_id);
+    query_bind_blob(q, ":plan_hash", campaign->plan_hash, sizeof campaign->plan_hash);
+    query_bind_text(q, ":maker", campaign->created_by);
+    query_bind_text(q, ":author", campaign->planned_by);
+}
+
+int approval_count(struct tx *tx, const struct campaign *campaign, int64_t *ret, struct error *err)
 {
     CLEANUP(query_finish) struct query q = query_start(tx, approval_count_sql);
 
-    query_bind_number(&q, ":campaign", campaign_row);
-    query_bind_blob(&q, ":plan_hash", plan_hash, 32);
-    query_bind_text(&q, ":author", author);
+    bind_plan(&q, campaign);
     if (query_step(&q, err) != STEP_ROW)
         return -1;
     *ret = query_number(&q, 0);
     return 0;
+}
+
+int approval_hand_on(struct tx *tx, const struct campaign *parent, const struct campaign *child,
+                     const char *note, int64_t now, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, approval_hand_on_sql);
+
+    bind_plan(&q, parent);
+    query_bind_number(&q, ":child", child->row_id);
+    query_bind_blob(&q, ":child_hash", child->plan_hash, sizeof child->plan_hash);
+    query_bind_text(&q, ":note", note);
+    query_bind_number(&q, ":now", now);
+    return query_run(&q, err);
+}
+
+int approval_drop(struct tx *tx, int64_t campaign_row, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, approval_drop_sql);
+
+    query_bind_number(&q, ":campaign", campaign_row);
+    return query_run(&q, err);
 }
 
 static int read_approval(struct query *q, struct approval *ret, struct error *err)

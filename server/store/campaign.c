@@ -42,6 +42,7 @@ static void read_origin(struct query *q, struct campaign *ret)
     ret->security_version = query_number(q, 27);
     ret->product_row = query_number(q, 28);
     ret->channel_row = query_number(q, 29);
+    copy(ret->planned_by, sizeof ret->planned_by, query_text(q, 30));
 }
 
 static int read_row(struct query *q, struct campaign *ret, struct error *err)
@@ -116,6 +117,8 @@ static void bind_plan(struct query *q, const struct campaign *campaign)
     query_bind_text(q, ":kind", campaign->kind);
     query_bind_text(q, ":plan", campaign->plan);
     query_bind_blob(q, ":plan_hash", campaign->plan_hash, sizeof campaign->plan_hash);
+    query_bind_blob(q, ":salt", campaign->salt, sizeof campaign->salt);
+    query_bind_text(q, ":planned_by", campaign->planned_by);
     query_bind_number(q, ":priority", campaign->priority);
 }
 
@@ -127,7 +130,6 @@ int campaign_insert(struct tx *tx, struct campaign *campaign, struct error *err)
     query_bind_text(&q, ":id", campaign->id);
     bind_plan(&q, campaign);
     bind_row(&q, ":parent", campaign->parent_row);
-    query_bind_blob(&q, ":salt", campaign->salt, sizeof campaign->salt);
     query_bind_text(&q, ":state", campaign->state);
     query_bind_text(&q, ":created_by", campaign->created_by);
     query_bind_number(&q, ":now", campaign->created_at);

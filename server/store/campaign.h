@@ -26,7 +26,7 @@ struct campaign {
     int64_t change, created_at, state_at;
     int64_t started_at, covered_at, progress_at; /* 0: not yet */
     int64_t bytes_served;
-    char created_by[65];
+    char created_by[65], planned_by[65]; /* who made it; who wrote the plan as it stands */
     /* Of its release. */
     char release_id[RELEASE_ID_SIZE], release_version[65];
     bool release_is_published;
@@ -42,7 +42,8 @@ enum step campaign_row_by_id(struct tx *tx, int64_t tenant_row, const char *id, 
 int campaign_insert(struct tx *tx, struct campaign *campaign, struct error *err) MUST_CHECK;
 /* State, reason, accepted failures, start and stopping; moves `change`. */
 int campaign_save(struct tx *tx, struct campaign *campaign, struct error *err) MUST_CHECK;
-/* Name, release, channel, kind, plan and its hash, priority; call campaign_save() as well. */
+/* Name, release, channel, kind, plan with its hash and author, salt, priority; call campaign_save()
+ * as well. */
 int campaign_save_plan(struct tx *tx, const struct campaign *campaign,
                        struct error *err) MUST_CHECK;
 /* For the dead-man rule; does not move `change`. `is_first`: only where nothing was noted before.

@@ -5,7 +5,7 @@ SELECT c.row_id, c.tenant_row, c.id, c.name, c.release_row, c.plan, c.salt, c.pr
        c.state_reason, c.plan_hash, c.kind, c.parent_row, c.covered_at, c.progress_at, c.paused_for,
        c.accepted_failures, c.stops_transfers, c.change, c.created_by, c.created_at, c.started_at,
        c.state_at, c.bytes_served, r.id, r.version, r.state, r.security_version, r.product_row,
-       c.channel_row
+       c.channel_row, c.planned_by
 FROM campaign AS c JOIN release AS r ON r.row_id = c.release_row
 WHERE c.row_id = :campaign;
 
@@ -17,7 +17,7 @@ SELECT c.row_id, c.tenant_row, c.id, c.name, c.release_row, c.plan, c.salt, c.pr
        c.state_reason, c.plan_hash, c.kind, c.parent_row, c.covered_at, c.progress_at, c.paused_for,
        c.accepted_failures, c.stops_transfers, c.change, c.created_by, c.created_at, c.started_at,
        c.state_at, c.bytes_served, r.id, r.version, r.state, r.security_version, r.product_row,
-       c.channel_row
+       c.channel_row, c.planned_by
 FROM campaign AS c JOIN release AS r ON r.row_id = c.release_row
 WHERE c.state IN ('scheduled', 'running', 'paused', 'finishing')
    OR (c.state IN ('finished', 'aborted', 'cancelled', 'superseded', 'expired')
@@ -25,14 +25,14 @@ WHERE c.state IN ('scheduled', 'running', 'paused', 'finishing')
                    WHERE n.campaign_row = c.row_id AND n.count > 0
                      AND n.state IN ('offered', 'downloading', 'downloaded', 'waiting', 'installing',
                                      'verifying')))
-ORDER BY c.priority DESC, c.row_id DESC;
+ORDER BY c.priority DESC, COALESCE(c.started_at, 0) DESC, c.row_id DESC;
 
 -- name: campaign_page
 SELECT c.row_id, c.tenant_row, c.id, c.name, c.release_row, c.plan, c.salt, c.priority, c.state,
        c.state_reason, c.plan_hash, c.kind, c.parent_row, c.covered_at, c.progress_at, c.paused_for,
        c.accepted_failures, c.stops_transfers, c.change, c.created_by, c.created_at, c.started_at,
        c.state_at, c.bytes_served, r.id, r.version, r.state, r.security_version, r.product_row,
-       c.channel_row
+       c.channel_row, c.planned_by
 FROM campaign AS c JOIN release AS r ON r.row_id = c.release_row
 WHERE c.row_id < :before AND c.tenant_row = :tenant
   AND (:channel = 0 OR c.channel_row = :channel) AND (:release = 0 OR c.release_row = :release)
@@ -43,7 +43,7 @@ SELECT c.row_id, c.tenant_row, c.id, c.name, c.release_row, c.plan, c.salt, c.pr
        c.state_reason, c.plan_hash, c.kind, c.parent_row, c.covered_at, c.progress_at, c.paused_for,
        c.accepted_failures, c.stops_transfers, c.change, c.created_by, c.created_at, c.started_at,
        c.state_at, c.bytes_served, r.id, r.version, r.state, r.security_version, r.product_row,
-       c.channel_row
+       c.channel_row, c.planned_by
 FROM campaign AS c JOIN release AS r ON r.row_id = c.release_row
 WHERE c.state = :state AND c.row_id < :before AND c.tenant_row = :tenant
   AND (:channel = 0 OR c.channel_row = :channel) AND (:release = 0 OR c.release_row = :release)
@@ -51,9 +51,9 @@ ORDER BY c.row_id DESC LIMIT :limit;
 
 -- name: campaign_insert
 INSERT INTO campaign (tenant_row, id, name, release_row, channel_row, kind, parent_row, plan, plan_hash,
-                      salt, priority, state, created_by, created_at, state_at)
+                      salt, priority, state, created_by, planned_by, created_at, state_at)
 VALUES (:tenant, :id, :name, :release, :channel, :kind, :parent, :plan, :plan_hash,
-        :salt, :priority, :state, :created_by, :now, :now);
+        :salt, :priority, :state, :created_by, :planned_by, :now, :now);
 
 -- name: campaign_save
 UPDATE campaign
@@ -65,7 +65,7 @@ WHERE row_id = :campaign;
 -- name: campaign_save_plan
 UPDATE campaign
 SET name = :name, release_row = :release, channel_row = :channel, kind = :kind, plan = :plan,
-    plan_hash = :plan_hash, priority = :priority
+    plan_hash = :plan_hash, salt = :salt, planned_by = :planned_by, priority = :priority
 WHERE row_id = :campaign;
 
 -- name: campaign_add_bytes

@@ -79,6 +79,25 @@ enum step deployment_by_row(struct tx *tx, int64_t row_id, struct deployment *re
     return read_one(&q, ret, err);
 }
 
+static enum step read_one_with_start(struct query *q, struct deployment *ret, struct error *err)
+{
+    enum step step = read_one(q, ret, err);
+
+    if (step == STEP_ROW)
+        ret->campaign_started_at = query_number(q, FIRST_EXTRA_COLUMN);
+    return step;
+}
+
+enum step deployment_in_campaign(struct tx *tx, int64_t device_row, int64_t campaign_row,
+                                 struct deployment *ret, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, deployment_in_campaign_sql);
+
+    query_bind_number(&q, ":device", device_row);
+    query_bind_number(&q, ":campaign", campaign_row);
+    return read_one_with_start(&q, ret, err);
+}
+
 static int read_many(struct query *q, struct deployment *ret, size_t room, size_t *ret_count,
                      struct error *err)
 {
@@ -96,15 +115,33 @@ int deployments_of_device(struct tx *tx, int64_t device_row, struct deployment *
 {
     CLEANUP(query_finish) struct query q = query_start(tx, deployments_of_device_sql);
 
+    enum step step = STEP_ROW;
+    size_t count = 0;
+
     query_bind_number(&q, ":device", device_row);
     query_bind_number(&q, ":limit", (int64_t)room);
-    return read_many(&q, ret, room, ret_count, err);
+    while (count < room && (step = read_one_with_start(&q, &ret[count], err)) == STEP_ROW)
+        count++;
+    *ret_count = count;
+    return step == STEP_FAILED ? -1 : 0;
 }
 
 int deployments_since(struct tx *tx, int64_t campaign_row, const char *state, int64_t before,
                       struct deployment *ret, size_t room, size_t *ret_count, struct error *err)
 {
     CLEANUP(query_finish) struct query q = query_start(tx, deployments_since_sql);
+
+    query_bind_number(&q, ":campaign", campaign_row);
+    query_bind_text(&q, ":state", state);
+    query_bind_number(&q, ":before", before);
+    query_bind_number(&q, ":limit", (int64_t)room);
+    return read_many(&q, ret, room, ret_count, err);
+}
+
+int deployments_silent(struct tx *tx, int64_t campaign_row, const char *state, int64_t before,
+                       struct deployment *ret, size_t room, size_t *ret_count, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, deployments_silent_sql);
 
     query_bind_number(&q, ":campaign", campaign_row);
     query_bind_text(&q, ":state", state);

@@ -26,6 +26,7 @@ struct deployment {
     char stratum[STRATUM_NAME_SIZE]; /* at its first offer */
     int64_t interruptions;           /* attempts we cut or withdrew: never blamed on it */
     int64_t consent_at;              /* 0: the person at the device has not agreed */
+    int64_t campaign_started_at;     /* read with those of a device; 0 otherwise */
 };
 
 /* The deployment a device names by DDI's action id, checked to be this device's. */
@@ -36,11 +37,18 @@ enum step deployment_by_row(struct tx *tx, int64_t row_id, struct deployment *re
 /* Open ones first, then the newest; at most `room` of them. */
 int deployments_of_device(struct tx *tx, int64_t device_row, struct deployment *ret, size_t room,
                           size_t *ret_count, struct error *err) MUST_CHECK;
+/* A campaign's row of a device. */
+enum step deployment_in_campaign(struct tx *tx, int64_t device_row, int64_t campaign_row,
+                                 struct deployment *ret, struct error *err) MUST_CHECK;
 /* Those of a campaign in `state` since `before` or longer, oldest first, below or at `room`. */
 int deployments_since(struct tx *tx, int64_t campaign_row, const char *state, int64_t before,
                       struct deployment *ret, size_t room, size_t *ret_count,
                       struct error *err) MUST_CHECK;
 
+/* The same, and their devices were not heard of since then either. */
+int deployments_silent(struct tx *tx, int64_t campaign_row, const char *state, int64_t before,
+                       struct deployment *ret, size_t room, size_t *ret_count,
+                       struct error *err) MUST_CHECK;
 /* Those of a campaign that came into `state` at `since` or later, the latest first, at most `room`.
  */
 int deployments_latest(struct tx *tx, int64_t campaign_row, const char *state, int64_t since,

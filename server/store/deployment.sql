@@ -17,12 +17,23 @@ FROM deployment AS d
 WHERE d.row_id = :deployment;
 
 -- name: deployments_of_device
-SELECT row_id, action, device_row, campaign_row, wave, release_row, state, is_open,
-       is_cancelling, is_unproven, attempt, failures, counted_as, class, retry_at,
-       version_before, boot_id_before, bytes_served, polls_since, boots_since, boots_from,
-       final_hash, offered_at, state_at, rate, stratum, interruptions, consent_at
-FROM deployment WHERE device_row = :device
-ORDER BY is_open DESC, row_id DESC LIMIT :limit;
+SELECT d.row_id, d.action, d.device_row, d.campaign_row, d.wave, d.release_row, d.state, d.is_open,
+       d.is_cancelling, d.is_unproven, d.attempt, d.failures, d.counted_as, d.class, d.retry_at,
+       d.version_before, d.boot_id_before, d.bytes_served, d.polls_since, d.boots_since, d.boots_from,
+       d.final_hash, d.offered_at, d.state_at, d.rate, d.stratum, d.interruptions, d.consent_at,
+       c.started_at
+FROM deployment AS d JOIN campaign AS c ON c.row_id = d.campaign_row
+WHERE d.device_row = :device
+ORDER BY d.is_open DESC, d.row_id DESC LIMIT :limit;
+
+-- name: deployment_in_campaign
+SELECT d.row_id, d.action, d.device_row, d.campaign_row, d.wave, d.release_row, d.state, d.is_open,
+       d.is_cancelling, d.is_unproven, d.attempt, d.failures, d.counted_as, d.class, d.retry_at,
+       d.version_before, d.boot_id_before, d.bytes_served, d.polls_since, d.boots_since, d.boots_from,
+       d.final_hash, d.offered_at, d.state_at, d.rate, d.stratum, d.interruptions, d.consent_at,
+       c.started_at
+FROM deployment AS d JOIN campaign AS c ON c.row_id = d.campaign_row
+WHERE d.device_row = :device AND d.campaign_row = :campaign;
 
 -- name: deployments_since
 SELECT row_id, action, device_row, campaign_row, wave, release_row, state, is_open,
@@ -32,6 +43,16 @@ SELECT row_id, action, device_row, campaign_row, wave, release_row, state, is_op
 FROM deployment
 WHERE campaign_row = :campaign AND state = :state AND state_at <= :before
 ORDER BY state_at LIMIT :limit;
+
+-- name: deployments_silent
+SELECT d.row_id, d.action, d.device_row, d.campaign_row, d.wave, d.release_row, d.state, d.is_open,
+       d.is_cancelling, d.is_unproven, d.attempt, d.failures, d.counted_as, d.class, d.retry_at,
+       d.version_before, d.boot_id_before, d.bytes_served, d.polls_since, d.boots_since, d.boots_from,
+       d.final_hash, d.offered_at, d.state_at, d.rate, d.stratum, d.interruptions, d.consent_at
+FROM deployment AS d LEFT JOIN device_seen AS s ON s.device_row = d.device_row
+WHERE d.campaign_row = :campaign AND d.state = :state AND d.state_at <= :before
+  AND COALESCE(s.seen_at, 0) <= :before
+ORDER BY d.state_at LIMIT :limit;
 
 -- name: deployments_latest
 SELECT row_id, action, device_row, campaign_row, wave, release_row, state, is_open,

@@ -339,7 +339,9 @@ int device_take_evidence(struct tx *tx, struct device *device, const struct evid
     bool is_new_version = take_text(device->version, sizeof device->version, evidence->version);
     bool is_new_boot = take_text(device->boot_id, sizeof device->boot_id, evidence->boot_id);
     bool is_new_uptime = take_number(&device->uptime, evidence->uptime);
-    bool is_new_floor = take_number(&device->floor, evidence->floor);
+    /* A floor only rises; a lower one comes from a late message. */
+    bool is_new_floor =
+        evidence->floor > device->floor && take_number(&device->floor, evidence->floor);
 
     if (!is_new_version && !is_new_boot && !is_new_uptime && !is_new_floor)
         return 0;

@@ -128,10 +128,23 @@ int halt_set(struct tx *tx, const struct halt *halt, struct error *err)
     return query_run(&q, err);
 }
 
-int halt_delete(struct tx *tx, int64_t tenant_row, struct error *err)
+int halt_lift(struct tx *tx, int64_t tenant_row, int64_t now, struct error *err)
 {
     CLEANUP(query_finish) struct query q = query_start(tx, halt_delete_sql);
+    CLEANUP(query_finish) struct query lifted = query_start(tx, halt_lifted_sql);
 
     query_bind_number(&q, ":tenant", tenant_row);
-    return query_run(&q, err);
+    query_bind_number(&lifted, ":tenant", tenant_row);
+    query_bind_number(&lifted, ":now", now);
+    return query_run(&q, err) || query_run(&lifted, err) ? -1 : 0;
+}
+
+int halt_lifted_at(struct tx *tx, int64_t tenant_row, int64_t *ret, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, halt_lifted_at_sql);
+
+    query_bind_number(&q, ":tenant", tenant_row);
+    enum step step = query_step(&q, err);
+    *ret = step == STEP_ROW ? query_number(&q, 0) : 0;
+    return step == STEP_FAILED ? -1 : 0;
 }

@@ -36,6 +36,8 @@ enum step halt_of(struct tx *tx, int64_t tenant_row, struct halt *ret,
 typedef int (*halt_fn)(int64_t tenant_row, void *arg, struct error *err);
 int halt_each(struct tx *tx, halt_fn each, void *arg, struct error *err) MUST_CHECK;
 int halt_set(struct tx *tx, const struct halt *halt, struct error *err) MUST_CHECK;
-int halt_delete(struct tx *tx, int64_t tenant_row, struct error *err) MUST_CHECK;
+int halt_lift(struct tx *tx, int64_t tenant_row, int64_t now, struct error *err) MUST_CHECK;
+/* When the last one was lifted; 0: there was none. */
+int halt_lifted_at(struct tx *tx, int64_t tenant_row, int64_t *ret, struct error *err) MUST_CHECK;
 
 #endif

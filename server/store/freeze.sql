@@ -33,3 +33,9 @@ ON CONFLICT (tenant_row) DO UPDATE SET
 
 -- name: halt_delete
 DELETE FROM halt WHERE tenant_row = :tenant;
+
+-- name: halt_lifted
+UPDATE tenant SET resumed_at = :now WHERE row_id = :tenant;
+
+-- name: halt_lifted_at
+SELECT resumed_at FROM tenant WHERE row_id = :tenant;

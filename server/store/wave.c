@@ -44,6 +44,8 @@ int wave_save(struct tx *tx, const struct wave *wave, struct error *err)
     bind_time(&q, ":covered_at", wave->covered_at);
     query_bind_number(&q, ":state_at", wave->state_at);
     query_bind_number(&q, ":is_approved", wave->is_approved);
+    query_bind_number(&q, ":accepted", wave->accepted);
+    query_bind_text(&q, ":held_for", wave->held_for);
     if (wave->strata_limits)
         query_bind_text(&q, ":strata_limits", wave->strata_limits);
     else
@@ -68,9 +70,11 @@ static int read_row(struct query *q, struct wave *ret, struct error *err)
         .covered_at = query_number(q, 11),
         .state_at = query_number(q, 12),
         .is_approved = query_number(q, 14),
+        .accepted = query_number(q, 15),
     };
     snprintf(ret->state, sizeof ret->state, "%s", query_text(q, 4));
     snprintf(ret->state_reason, sizeof ret->state_reason, "%s", query_text(q, 5));
+    snprintf(ret->held_for, sizeof ret->held_for, "%s", query_text(q, 16));
     ret->strata_limits = limits[0] ? strdup(limits) : NULL;
     return limits[0] && !ret->strata_limits ? fail_internal(err, "memory for a wave") : 0;
 }

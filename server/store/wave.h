@@ -13,7 +13,9 @@ struct wave {
     int64_t members, active, counted_resolved;
     int64_t counted_at, opened_at, covered_at; /* 0: not yet */
     int64_t state_at;
+    int64_t accepted;    /* of its failures, those operators took on */
     bool is_approved;    /* an operator passed its manual gate */
+    char held_for[16];   /* operator, budget, short or approval; "" unless it is held */
     char *strata_limits; /* JSON, stratum to rank; NULL: none. Owned; when saved, NULL leaves it */
 };
 void waves_free(struct wave *waves, size_t count);

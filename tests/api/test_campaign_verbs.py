@@ -32,6 +32,12 @@ def members(campaign):
     return {**campaign["plan"], "name": campaign["name"]}
 
 
+def approve(client, campaign, **more):
+    """Of the plan as it was when the campaign was read."""
+    return client.request("POST", f"{CAMPAIGNS}/{campaign['id']}/approve",
+                          json={"plan_hash": campaign["plan_hash"], **more})
+
+
 def in_days(days):
     moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -62,13 +68,13 @@ def test_two_persons_beside_the_author_let_it_start(server):
     path = f"{CAMPAIGNS}/{made['id']}"
     assert act(server, made["id"], "start").json()["field"] == "approvals"
     assert act(server, made["id"], "submit").json()["state"] == "review"
-    own = act(server, made["id"], "approve")
+    own = act(server, made["id"], "approve", plan_hash=made["plan_hash"])
     assert own.status == 403 and "admin" in own.json()["detail"]
-    first = bob.request("POST", f"{path}/approve", json={"note": "fine"})
+    first = approve(bob, made, note="fine")
     assert first.status == 200, first
     assert (first.json()["state"], first.json()["approvals_needed"], first.json()["approvals_given"]) == ("review", 2, 1)
-    assert bob.request("POST", f"{path}/approve").json()["approvals_given"] == 1, "one person is one voice"
-    assert carol.request("POST", f"{path}/approve").json()["state"] == "scheduled"
+    assert approve(bob, made).json()["approvals_given"] == 1, "one person is one voice"
+    assert approve(carol, made).json()["state"] == "scheduled"
     given = server.operator("GET", f"{path}/approvals").json()["items"]
     assert [(a["operator"], a["decision"], a["is_valid"]) for a in given] == [
         ("bob", "approved", True), ("carol", "approved", True)]
@@ -83,14 +89,44 @@ def test_another_plan_needs_other_approvals(server):
     made = make(server, server.publish("1.1"), approvals=2)
     path = f"{CAMPAIGNS}/{made['id']}"
     act(server, made["id"], "submit")
-    assert bob.request("POST", f"{path}/approve").json()["approvals_given"] == 1
+    assert approve(bob, made).json()["approvals_given"] == 1
     edited = server.operator("PATCH", path, json={**members(made), "attempts": 7})
     assert edited.status == 200, edited
     assert (edited.json()["state"], edited.json()["approvals_given"], edited.json()["attempts"]) == ("draft", 0, 7)
     assert edited.json()["plan_hash"] != made["plan_hash"]
-    [approval] = server.operator("GET", f"{path}/approvals").json()["items"]
-    assert (approval["plan_hash"], approval["is_valid"]) == (made["plan_hash"], False)
-    assert bob.request("POST", f"{path}/approve").status == 409, "a draft is not approved"
+    assert server.operator("GET", f"{path}/approvals").json()["items"] == []
+    assert approve(bob, edited.json()).status == 409, "a draft is not approved"
+    assert server.operator("PATCH", path, json=members(made)).json()["plan_hash"] == made["plan_hash"]
+    assert act(server, made["id"], "submit").json()["approvals_given"] == 0, "the same plan again is a new one"
+
+
+def test_who_wrote_the_plan_does_not_approve_it(server):
+    gateways(server, 1)
+    bob, carol = person(server, "bob", "release-manager"), person(server, "carol", "approver")
+    made = make(server, server.publish("1.1"), approvals=1)
+    edited = bob.request("PATCH", f"{CAMPAIGNS}/{made['id']}", json={**members(made), "attempts": 7}).json()
+    assert (edited["created_by"], edited["planned_by"]) == ("admin", "bob")
+    assert bob.request("POST", f"{CAMPAIGNS}/{made['id']}/submit").json()["state"] == "review"
+    assert approve(bob, edited).status == 403
+    assert server.operator("POST", f"{CAMPAIGNS}/{made['id']}/approve",
+                           json={"plan_hash": edited["plan_hash"]}).status == 403
+    assert approve(carol, edited).json()["state"] == "scheduled"
+
+
+def test_an_approval_names_the_plan_that_was_looked_at(server):
+    gateways(server, 1)
+    bob = person(server, "bob", "approver")
+    made = make(server, server.publish("1.1"), approvals=1, start=True)
+    path = f"{CAMPAIGNS}/{made['id']}"
+    for headers in {}, {"If-Match": "*"}:
+        blind = bob.request("POST", f"{path}/approve", json={"note": "whatever it is"}, headers=headers)
+        assert (blind.status, blind.json()["field"]) == (422, "plan_hash")
+    server.operator("PATCH", path, json={**members(made), "attempts": 7})
+    act(server, made["id"], "submit")
+    late = approve(bob, made)
+    assert (late.status, late.json()["field"]) == (409, "plan_hash")
+    tag = bob.request("GET", path).headers["ETag"]
+    assert bob.request("POST", f"{path}/approve", headers={"If-Match": tag}).json()["state"] == "scheduled"
 
 
 def test_a_refusal_leads_back_to_the_draft(server):
@@ -170,6 +206,8 @@ def test_a_key_answers_for_one_request_alone(shared_server, release):
     assert made.status == 201
     other = shared_server.operator("POST", CAMPAIGNS, json={"release": release, "target": "id = b"}, headers=key)
     assert (other.status, other.json()["field"]) == (422, "Idempotency-Key")
+    asked = shared_server.operator("POST", f"{CAMPAIGNS}?dry=1", json={"release": release, "target": "id = a"}, headers=key)
+    assert (asked.status, asked.json()["field"]) == (422, "Idempotency-Key"), "the query is part of the request"
     cancel = f"{CAMPAIGNS}/{made.json()['id']}/cancel"
     first = shared_server.operator("POST", cancel, headers={"Idempotency-Key": "k-3"})
     again = shared_server.operator("POST", cancel, headers={"Idempotency-Key": "k-3"})
@@ -388,12 +426,14 @@ def test_waves_are_held_reopened_passed_and_skipped(server):
     assert on_wave(server, id, 1, "hold", reason="again").status == 409
     assert on_wave(server, id, 1, "reopen", reason="fine").json()["waves"][0]["state"] == "open"
     assert on_wave(server, id, 1, "reopen", reason="again").status == 409
-    assert on_wave(server, id, 2, "skip", reason="same model").json()["waves"][1]["state"] == "skipped"
+    ahead = on_wave(server, id, 2, "skip", reason="same model")
+    assert ahead.status == 409 and "wave 1's" in ahead.json()["detail"]
     assert on_wave(server, id, 1, "pass", reason="seen enough").json()["waves"][0]["state"] == "passed"
+    assert on_wave(server, id, 2, "skip", reason="same model").json()["waves"][1]["state"] == "skipped"
     wait_campaign(server, id, lambda c: c["waves"][2]["state"] == "open")
     assert on_wave(server, id, 9, "pass", reason="r").status == 404
     assert on_wave(server, id, 0, "pass", reason="r").status == 404
-    assert audit_of(server, id)[-4:] == ["wave.hold", "wave.reopen", "wave.skip", "wave.pass"]
+    assert audit_of(server, id)[-4:] == ["wave.hold", "wave.reopen", "wave.pass", "wave.skip"]
 
 
 def test_a_manual_gate_can_be_passed_before_it_is_reached(server):
@@ -428,7 +468,7 @@ def test_the_dial_stays_where_it_was_approved(server):
     gateways(server, 2)
     bob = person(server, "bob", "approver")
     made = make(server, server.publish("1.1"), approvals=1, start=True, waves=[{"percent": 10}])
-    assert bob.request("POST", f"{CAMPAIGNS}/{made['id']}/approve").status == 200
+    assert approve(bob, made).status == 200
     act(server, made["id"], "start")
     answer = server.operator("PATCH", f"{CAMPAIGNS}/{made['id']}/waves/1", json={"percent": 50, "reason": "r"})
     assert answer.status == 409, answer

@@ -618,25 +618,26 @@ def test_two_persons_are_asked(server, release, tmp_path):
 
 def test_waves_are_held_passed_skipped_and_widened(server, release):
     seen_devices(server, release, 4)
-    campaign = told(server, "campaign", "create", release, *TARGET, "--wave", "1", "--wave", "50%", "--wave", "100%",
-                    "--start")["id"]
+    campaign = told(server, "campaign", "create", release, *TARGET, "--wave", "1", "--wave", "1", "--wave", "50%", "--wave",
+                    "100%", "--start")["id"]
     why = ["--reason", "test"]
     wait_for(lambda: told(server, "campaign", "show", campaign)["waves"][0]["state"] == "open", what="the first wave")
     def state(wave):
         return told(server, "campaign", "show", campaign)["waves"][wave - 1]["state"]
 
     assert "wave 1 is held" in server.otactl("campaign", "hold", campaign, 1, *why).stdout
-    server.otactl("campaign", "dial", campaign, 2, "60%", *why)
-    assert told(server, "campaign", "show", campaign)["waves"][1]["amount"] == 60
-    assert server.otactl("campaign", "dial", campaign, 2, "10", *why, check=False).returncode == REFUSED
-    assert server.otactl("campaign", "dial", campaign, 2, "most", *why, check=False).returncode == MISUSED
+    server.otactl("campaign", "dial", campaign, 3, "60%", *why)
+    assert told(server, "campaign", "show", campaign)["waves"][2]["amount"] == 60
+    assert server.otactl("campaign", "dial", campaign, 3, "10", *why, check=False).returncode == REFUSED
+    assert server.otactl("campaign", "dial", campaign, 3, "most", *why, check=False).returncode == MISUSED
     assert server.otactl("campaign", "retry", campaign, "dev-1", check=False).returncode == REFUSED
-    server.otactl("campaign", "skip", campaign, 3, *why)
-    assert state(3) == "skipped"
+    assert server.otactl("campaign", "skip", campaign, 2, *why, check=False).returncode == REFUSED
     server.otactl("campaign", "reopen", campaign, 1, *why)
     assert state(1) == "open"
     server.otactl("campaign", "pass", campaign, 1, *why)
     assert state(1) == "passed"
+    server.otactl("campaign", "skip", campaign, 2, *why)
+    assert state(2) == "skipped"
 
 
 def test_a_campaign_is_cancelled_in_two_ways(server, release):

@@ -434,6 +434,7 @@ def test_an_emergency_stop_cuts_downloads_and_blames_nobody(start_server):
 
     assert server.operator("PUT", f"{API}/emergency-stop", json={"reason": "smoke"}).status == 200
     assert not download.to_the_end()
+    wait_for(lambda: 'path="/api/v1/emergency-stop"' in server.log(), what="the stop's own line")
     log = server.log()  # cut first, acknowledged then
     assert log.index("transfer.severed") < log.index('path="/api/v1/emergency-stop"')
     assert gateway.offer() is None

@@ -318,6 +318,24 @@ static void who_comes_back_is_never_refused(void **state)
     assert_int_equal(numbers_of(capacity).overdrafts, 1);
 }
 
+/* The same row ends and is admitted anew within one commit; the end is carried out after it. */
+static void a_late_end_spares_the_lease_that_came_after(void **state)
+{
+    CLEANUP(capacity_free) struct capacity *capacity = made(&(struct capacity_limits){0}, PLENTY);
+    const struct capacity_campaign campaign = {.row_id = 1};
+
+    (void)state;
+    assert_int_equal(capacity_lease_of(capacity, 1), 0);
+    assert_int_equal(admit(capacity, &campaign, "a", 1, NOW), ADMIT);
+    int64_t first = capacity_lease_of(capacity, 1);
+    assert_int_equal(admit(capacity, &campaign, "a", 1, NOW), ADMIT);
+    int64_t second = capacity_lease_of(capacity, 1);
+    capacity_give_back_that(capacity, 1, first);
+    assert_int_equal(numbers_of(capacity).server.leases, 1);
+    capacity_give_back_that(capacity, 1, second);
+    assert_int_equal(numbers_of(capacity).server.leases, 0);
+}
+
 static void giving_back_twice_gives_back_once(void **state)
 {
     CLEANUP(capacity_free) struct capacity *capacity = made(&(struct capacity_limits){0}, PLENTY);
@@ -574,6 +592,7 @@ int main(void)
         cmocka_unit_test(sites_of_different_tenants_are_different),
         cmocka_unit_test(a_silent_lease_is_gone_after_its_time),
         cmocka_unit_test(who_comes_back_is_never_refused),
+        cmocka_unit_test(a_late_end_spares_the_lease_that_came_after),
         cmocka_unit_test(giving_back_twice_gives_back_once),
         cmocka_unit_test(an_offer_without_a_row_is_named_later),
         cmocka_unit_test(names_hold_in_a_crowd),

@@ -145,6 +145,103 @@ static void a_download_that_never_ends_is_a_failure_until_the_device_is_heard_of
     assert_int_equal(counted(f, "confirmed"), 1);
 }
 
+static struct decision take_whole(struct fixture *f, int64_t device)
+{
+    struct decision decision = poll_as(f, device);
+
+    assert_int_equal(decision.verdict, VERDICT_OFFER);
+    campaign_note_transfer(f->campaigns, decision.deployment_row, 0, 1000, 1000);
+    tick(f);
+    return decision;
+}
+
+static void a_device_that_dies_with_the_whole_release_is_lost(void **state)
+{
+    struct fixture *f = *state;
+
+    create(f, PLAN(", \"verify_timeout\": 1000, \"waves\": [{\"percent\": 100}]"));
+    tick(f);
+    take_whole(f, 1), take_whole(f, 2);
+    execute(f->at.store, "UPDATE device_seen SET seen_at = 1800000500 WHERE device_row = 2");
+    pass(f, 999);
+    assert_string_equal(deployment_state(f, 1), "downloaded");
+    pass(f, 61);
+    assert_string_equal(deployment_state(f, 1), "installing");
+    assert_string_equal(deployment_state(f, 2), "downloaded"); /* it was heard of since */
+    pass(f, 1000);
+    assert_string_equal(deployment_state(f, 1), "lost");
+    assert_int_equal(counted(f, "lost"), 1);
+    prove(f, 1, "2.0", "b", 1);
+    assert_string_equal(deployment_state(f, 1), "confirmed");
+}
+
+/* Somebody may still have to agree: only who is stale is given up. */
+static void a_device_that_waits_is_given_up_when_it_is_stale(void **state)
+{
+    struct fixture *f = *state;
+
+    create(f, PLAN(", \"verify_timeout\": 1000, \"stale_after\": 5000, \"waves\": "
+                   "[{\"percent\": 100}]"));
+    tick(f);
+    struct decision decision = take_whole(f, 1);
+    report_as(f, 1, decision.action, REPORT_REJECTED, "not now");
+    assert_string_equal(deployment_state(f, 1), "waiting");
+    pass(f, 4900);
+    assert_string_equal(deployment_state(f, 1), "waiting");
+    pass(f, 160);
+    assert_string_equal(deployment_state(f, 1), "installing");
+    pass(f, 1000);
+    assert_string_equal(deployment_state(f, 1), "lost");
+}
+
+/* Seven of ten are enough for the gate, but for those three that have begun and are silent. */
+static void a_gate_does_not_forget_who_has_begun(void **state)
+{
+    struct fixture *f = *state;
+    int64_t taken = 0;
+
+    create(f, PLAN(", \"stale_after\": 1000, \"waves\": [{\"count\": 10}, {\"percent\": 100}]"));
+    tick(f);
+    for (int64_t device = 1; device <= 20; device++) {
+        if (poll_as(f, device).verdict != VERDICT_OFFER)
+            continue;
+        take_whole(f, device);
+        if (taken++ < 7)
+            prove(f, device, "2.0", "b", 1);
+    }
+    pass(f, 2000);
+    pass(f, 2000);
+    assert_string_equal(wave_states(f), "open pending");
+    assert_string_equal(text_of(f, "SELECT active FROM wave WHERE position = 0"), "10");
+    pass(f, 86400 - 2000);
+    pass(f, 86400);
+    assert_int_equal(counted(f, "lost"), 3);
+    assert_string_equal(campaign_state(f), "aborted");
+}
+
+static size_t live_plans(struct fixture *f)
+{
+    CLEANUP(snapshot_release) struct snapshot *snapshot = snapshot_take(f->campaigns);
+
+    return snapshot->count;
+}
+
+static void a_campaign_that_is_over_waits_for_no_silent_device(void **state)
+{
+    struct fixture *f = *state;
+
+    create(f, PLAN(", \"verify_timeout\": 1000, \"waves\": [{\"percent\": 100}]"));
+    tick(f);
+    take_whole(f, 1);
+    report_as(f, 2, take_whole(f, 2).action, REPORT_REJECTED, "not now");
+    assert_int_equal(act(f, 1, CAMPAIGN_CANCEL, NULL), PROBLEM_NONE);
+    pass(f, 900);
+    assert_int_equal(live_plans(f), 1);
+    pass(f, 160);
+    assert_int_equal(counted(f, "cancelled"), 2);
+    assert_int_equal(live_plans(f), 0);
+}
+
 /* -- the watch -- */
 
 #define WATCHED                                                                                    \
@@ -231,6 +328,27 @@ static void offers_without_any_outcome_pause_the_campaign(void **state)
     assert_string_equal(campaign_state(f), "running");
     pass(f, 1);
     assert_string_equal(campaign_state(f), "paused");
+}
+
+/* During the soak nobody was offered it. */
+static void silence_counts_from_the_opening_of_a_wave(void **state)
+{
+    struct fixture *f = *state;
+
+    create(f, PLAN(", \"dead_man\": 5000, \"offer_ttl\": 100000, \"pause\": {\"sample\": 3}, "
+                   "\"waves\": [{\"count\": 2, \"soak\": 20000}, {\"percent\": 100}]"));
+    tick(f);
+    assert_int_equal(poll_all(f, 20, true), 2);
+    pass(f, 1);
+    pass(f, 20000);
+    assert_string_equal(wave_states(f), "passed open");
+    for (int64_t device = 1; device <= 20; device++)
+        (void)poll_as(f, device);
+    pass(f, 4999);
+    assert_string_equal(campaign_state(f), "running");
+    pass(f, 1);
+    assert_string_equal(campaign_state(f), "paused");
+    assert_string_equal(text_of(f, "SELECT paused_for FROM campaign"), "telemetry");
 }
 
 static void an_outcome_is_a_sign_of_life(void **state)
@@ -343,10 +461,15 @@ int main(void)
         CASE(a_campaign_expires_and_lets_go_on_what_has_begun),
         CASE(an_end_may_cancel),
         CASE(a_download_that_never_ends_is_a_failure_until_the_device_is_heard_of),
+        CASE(a_device_that_dies_with_the_whole_release_is_lost),
+        CASE(a_device_that_waits_is_given_up_when_it_is_stale),
+        CASE(a_gate_does_not_forget_who_has_begun),
+        CASE(a_campaign_that_is_over_waits_for_no_silent_device),
         CASE(a_campaign_is_watched_before_it_is_finished),
         CASE(a_late_failure_during_the_watch_brakes),
         CASE(failures_taken_on_during_the_watch_let_it_end),
         CASE(offers_without_any_outcome_pause_the_campaign),
+        CASE(silence_counts_from_the_opening_of_a_wave),
         CASE(an_outcome_is_a_sign_of_life),
         CASE(silence_is_no_sign_while_everybody_is_frozen),
         CASE(a_freeze_delays_the_waves),

@@ -153,6 +153,29 @@ static void a_download_without_a_new_byte_is_stalled(void **state)
     assert_true(deployment_is_stalled(f->campaigns, &deployment, 1799, f->now));
 }
 
+static int do_prove_and_poll(struct tx *tx, void *arg, struct error *err)
+{
+    return do_evidence(tx, arg, err) || do_poll(tx, arg, err) ? -1 : 0;
+}
+
+static void a_next_step_of_the_same_batch_keeps_its_place(void **state)
+{
+    const struct evidence evidence = {"2.0", "b", 1, -1};
+    struct fixture *f = *state;
+    struct task task = {.f = f, .device_row = 1, .evidence = &evidence};
+    struct error err = {0};
+
+    add_release_3(f);
+    execute(f->at.store, "UPDATE release SET is_floor = 1 WHERE row_id = 2");
+    create(f, TO_RELEASE("gw:3.0", ", \"caps\": {\"leases\": 1}"));
+    tick(f);
+    const struct decision step = expect_offer(f, 1, 2);
+    fetch(f, &step, 1000);
+    CHECKED(store_write(f->at.store, do_prove_and_poll, &task, &err), err);
+    assert_int_equal(task.decision.release_row, 3);
+    expect_reason(f, 2, "capacity_campaign");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +184,7 @@ int main(void)
         CASE(a_restart_keeps_the_places_of_downloads),
         CASE(a_site_has_limits_of_its_own),
         CASE(a_campaign_starts_at_its_rate),
+        CASE(a_next_step_of_the_same_batch_keeps_its_place),
         CASE(a_lost_offer_gives_its_place_back),
         CASE(a_download_without_a_new_byte_is_stalled),
     };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a poll is answered, with everything on a real store that steers it: pins, channels,
- * baselines, floors, windows, freezes, the emergency stop, what came before. */
+ * baselines, floors, windows, freezes, what came before. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -137,7 +137,8 @@ static void a_pin_leads_back_but_not_behind_a_floor(void **state)
 static int do_baseline(struct tx *tx, void *arg, struct error *err)
 {
     const struct pinning *wish = arg;
-    const struct new_baseline baseline = {wish->wish.device_row, wish->wish.release_row, NULL};
+    const struct new_baseline baseline = {.channel_row = wish->wish.device_row,
+                                          .release_row = wish->wish.release_row};
 
     return pipeline_set_baseline(tx, wish->f->campaigns, &baseline, &somebody, wish->f->now, err);
 }
@@ -430,81 +431,6 @@ static void an_optional_installation_becomes_due(void **state)
     assert_int_equal(poll_as(f, 2).install, INSTALL_FORCED);
 }
 
-/* -- the emergency stop -- */
-
-#define HALT "INSERT INTO halt VALUES (1, 'smoke', 'alice', 1800000000)"
-#define RESUME "DELETE FROM halt"
-
-static void count_cut(void *arg, int64_t campaign_row, int64_t release_row)
-{
-    *(_Atomic int *)arg += campaign_row == 0 && release_row == 0;
-}
-
-static void an_emergency_stop_is_told_where_no_campaign_runs(void **state)
-{
-    struct fixture *f = *state;
-
-    change(f, HALT);
-    expect_reason(f, 1, "emergency_stop");
-    change(f, RESUME);
-    expect_reason(f, 1, "no_campaign");
-}
-
-static void an_emergency_stop_reaches_everybody_at_once(void **state)
-{
-    struct fixture *f = *state;
-    _Atomic int cuts = 0;
-    struct error err = {0};
-
-    create(f, ALL_AT_ONCE);
-    tick(f);
-    CHECKED(campaigns_start_ticker(f->campaigns, count_cut, &cuts, &err), err);
-    campaigns_stop_ticker(f->campaigns);
-    const struct decision begun = expect_offer(f, 1, 2);
-    fetch(f, &begun, 10);
-    assert_int_equal(poll_on_reader(f, 2).verdict, VERDICT_WRITE);
-    change(f, HALT);
-    assert_int_equal(cuts, 1);
-    expect_reason(f, 1, "emergency_stop");
-    expect_reason(f, 2, "emergency_stop");
-    assert_int_equal(may_fetch(f, 1, 2), STEP_DONE);
-    /* On the writer nobody slips through either, whatever the snapshot says. */
-    change(f, RESUME);
-    execute(f->at.store, HALT);
-    assert_string_equal(poll_on_writer(f, 2).reason, "emergency_stop");
-}
-
-static void whoever_was_cut_is_not_to_blame(void **state)
-{
-    struct fixture *f = *state;
-
-    create(f, ALL_AT_ONCE);
-    tick(f);
-    const struct decision one = expect_offer(f, 1, 2), two = expect_offer(f, 2, 2),
-                          three = expect_offer(f, 3, 2);
-    fetch(f, &one, 10);
-    fetch(f, &two, 10);
-    fetch(f, &three, 10);
-    change(f, HALT);
-    report_as(f, 1, one.action, REPORT_FAILURE, "Connection reset");
-    assert_string_equal(deployment_state(f, 1), "withdrawn");
-    report_as(f, 3, three.action, REPORT_FAILURE, "signature wrong");
-    assert_string_equal(deployment_state(f, 3), "failed"); /* that was not us */
-    pass(f, 60);
-    change(f, RESUME);
-    f->now += 30;
-    report_as(f, 2, two.action, REPORT_FAILURE, "Connection reset");
-    assert_string_equal(deployment_state(f, 2), "withdrawn");
-    assert_int_equal(number_of(f, "SELECT sum(interruptions) FROM deployment"), 2);
-    assert_int_equal(counted(f, "retrying"), 0);
-    const struct decision again = expect_offer(f, 1, 2);
-    assert_true(again.action > three.action);
-    fetch(f, &again, 10);
-    f->now += 7200;
-    report_as(f, 1, again.action, REPORT_FAILURE, "Connection reset");
-    assert_string_equal(deployment_state(f, 1), "failed");
-}
-
 /* -- several campaigns on one device -- */
 
 static void a_better_want_takes_the_place_of_a_download(void **state)
@@ -606,6 +532,88 @@ static void three_boots_in_ten_minutes_are_a_loop_also_when_confirmed(void **sta
     assert_int_equal(counted(f, "confirmed"), 1);
 }
 
+static void a_fall_to_anything_older_or_unknown_counts(void **state)
+{
+    struct fixture *f = *state;
+
+    add_release_3(f);
+    create(f, TO_RELEASE("gw:2.0", ", \"watch\": \"7d\""));
+    tick(f);
+    execute(f->at.store, "UPDATE device SET version = '1.5-lab' WHERE row_id <= 3");
+    for (int64_t device = 1; device <= 3; device++) {
+        const struct decision decision = expect_offer(f, device, 2);
+        update(f, device, decision.action);
+        assert_string_equal(deployment_state(f, device), "confirmed");
+    }
+    prove(f, 1, "0.9-factory", "c", 1);
+    assert_string_equal(deployment_state(f, 1), "reverted");
+    prove(f, 2, "1.0", "c", 1);
+    assert_string_equal(deployment_state(f, 2), "reverted");
+    prove(f, 3, "3.0", "c", 1); /* somebody has brought it further */
+    assert_string_equal(deployment_state(f, 3), "confirmed");
+}
+
+static void a_fall_is_only_of_what_was_brought_last(void **state)
+{
+    struct fixture *f = *state;
+
+    add_release_3(f);
+    create(f, TO_RELEASE("gw:2.0", ", \"watch\": \"7d\""));
+    tick(f);
+    update(f, 1, expect_offer(f, 1, 2).action);
+    f->now += 60;
+    create(f, TO_RELEASE("gw:3.0", ", \"watch\": \"7d\""));
+    tick(f);
+    const struct decision later = expect_offer(f, 1, 3);
+    fetch(f, &later, 1000);
+    prove(f, 1, "3.0", "c", 1);
+    prove(f, 1, "0.9-factory", "d", 1);
+    assert_string_equal(text_of(f, "SELECT group_concat(state) FROM (SELECT state FROM deployment "
+                                   "ORDER BY campaign_row)"),
+                        "confirmed,reverted");
+}
+
+static void who_is_started_late_is_the_newer_one(void **state)
+{
+    struct fixture *f = *state;
+
+    add_release_3(f);
+    const int64_t drafted = create(f, "{\"release\": \"gw:3.0\", \"target\": \"all\", "
+                                      "\"confirm_after\": 0, \"rate\": {\"start\": 0}, "
+                                      "\"supersede\": \"coexist\"" EVERYBODY "}");
+    create(f, TO_RELEASE("gw:2.0", ""));
+    tick(f);
+    update(f, 1, expect_offer(f, 1, 2).action);
+    f->now += 60;
+    assert_int_equal(act(f, drafted, CAMPAIGN_START, NULL), PROBLEM_NONE);
+    tick(f);
+    expect_offer(f, 1, 3);
+    expect_offer(f, 2, 3);
+}
+
+/* Seventeen later deployments than the baseline's, so that it is not among the latest. */
+static void a_row_behind_many_later_ones_is_found(void **state)
+{
+    struct fixture *f = *state;
+
+    create(f, TO_RELEASE("gw:2.0", ""));
+    tick(f);
+    const struct decision decision = expect_offer(f, 1, 2);
+    report_as(f, 1, decision.action, REPORT_FAILURE, "signature wrong");
+    for (int i = 0; i < 17; i++)
+        create(f, TO_RELEASE("gw:1.0", ", \"priority\": -1"));
+    execute(f->at.store,
+            "INSERT INTO deployment (action, device_row, campaign_row, wave, release_row, state, "
+            "is_open, counted_as, version_before, boot_id_before, rate, stratum, offered_at, "
+            "state_at) SELECT 1000 + row_id, 1, row_id, 0, 1, 'removed', 0, 'removed', '', '', 0, "
+            "'', 0, 0 FROM campaign WHERE row_id > 1");
+    assert_string_equal(poll_on_writer(f, 1).reason, "failed");
+    execute(f->at.store, "UPDATE campaign SET kind = 'baseline', plan = json_set(plan, '$.kind', "
+                         "'baseline') WHERE row_id = 1");
+    change(f, "UPDATE campaign SET priority = 0");
+    assert_string_equal(poll_on_reader(f, 1).reason, "failed");
+}
+
 static void newcomers_stay_out_of_a_fixed_membership(void **state)
 {
     struct fixture *f = *state;
@@ -652,14 +660,15 @@ int main(void)
         CASE(a_freeze_holds_back_whoever_has_not_begun),
         CASE(what_is_expedited_passes_windows_and_freezes),
         CASE(an_optional_installation_becomes_due),
-        CASE(an_emergency_stop_is_told_where_no_campaign_runs),
-        CASE(an_emergency_stop_reaches_everybody_at_once),
-        CASE(whoever_was_cut_is_not_to_blame),
         CASE(a_better_want_takes_the_place_of_a_download),
         CASE(a_want_that_cannot_be_had_now_interrupts_nothing),
         CASE(who_leaves_the_target_leaves_a_campaign_that_does_not_stick),
         CASE(a_device_that_fell_back_is_left_in_peace),
         CASE(three_boots_in_ten_minutes_are_a_loop_also_when_confirmed),
+        CASE(a_fall_to_anything_older_or_unknown_counts),
+        CASE(a_fall_is_only_of_what_was_brought_last),
+        CASE(who_is_started_late_is_the_newer_one),
+        CASE(a_row_behind_many_later_ones_is_found),
         CASE(newcomers_stay_out_of_a_fixed_membership),
         CASE(lists_of_devices_are_waves),
     };

@@ -307,6 +307,28 @@ static void limits_of_strata_bound_a_count_wave(void **state)
     bands_free(bands, 2);
 }
 
+/* Whoever skips the large wave while the canaries are out must not let it run beside them. */
+static void a_wave_skipped_ahead_of_its_turn_offers_nothing_yet(void **state)
+{
+    CLEANUP(rules_clear) struct rules rules = {0};
+    struct wave waves[2] = {
+        {.rank_limit = 70,       .state = "open"   },
+        {.rank_limit = RANK_MAX, .state = "skipped"}
+    };
+    struct band *bands = NULL;
+    struct error err = {0};
+
+    (void)state;
+    read_rules("[{\"count\": 4}, {\"percent\": 100}]", &rules);
+    assert_int_equal(bands_make(&rules, waves, 2, &bands, &err), 0);
+    assert_false(wave_offers(&bands[1], true));
+    bands_free(bands, 2);
+    snprintf(waves[0].state, sizeof waves[0].state, "passed");
+    assert_int_equal(bands_make(&rules, waves, 2, &bands, &err), 0);
+    assert_true(wave_offers(&bands[1], false));
+    bands_free(bands, 2);
+}
+
 static void a_forecast_draws_before_it_takes_bands(void **state)
 {
     CLEANUP(rules_clear) struct rules rules = {0};
@@ -350,6 +372,7 @@ int main(void)
         cmocka_unit_test(strata_take_turns),
         cmocka_unit_test(many_strata_are_all_found_again),
         cmocka_unit_test(limits_of_strata_bound_a_count_wave),
+        cmocka_unit_test(a_wave_skipped_ahead_of_its_turn_offers_nothing_yet),
         cmocka_unit_test(a_forecast_draws_before_it_takes_bands),
     };
 

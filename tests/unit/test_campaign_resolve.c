@@ -223,6 +223,53 @@ static int collect(void *arg, const struct plan *plan, enum reason reason, struc
     return 0;
 }
 
+static void the_campaign_started_later_is_the_newer_one(void **state)
+{
+    struct rig *rig = *state;
+
+    rig->plans[0].started_at = 900; /* confirmed by the other one, which was drafted before it */
+    rig->question.plan_count = 1;
+    use_past(rig, 1, DEPLOYMENT_CONFIRMED, 0);
+    rig->past.started_at = 950;
+    expect(rig, REASON_NO_CAMPAIGN, 0);
+    use_past(rig, 7, DEPLOYMENT_CONFIRMED, 0); /* drafted after it, and started before */
+    rig->past.started_at = 850;
+    expect(rig, REASON_OFFER, 2);
+}
+
+static void what_a_rollback_takes_back_does_not_keep_it_away(void **state)
+{
+    struct rig *rig = *state;
+
+    rig->question.plan_count = 1;
+    rig->plans[0].rules.kind = KIND_ROLLBACK;
+    rig->plans[0].started_at = 900;
+    rig->plans[0].parent_row = 7;
+    use_past(rig, 7, DEPLOYMENT_CONFIRMED, 0);
+    rig->past.started_at = 950;
+    expect(rig, REASON_OFFER, 2);
+    rig->plans[0].parent_row = 6;
+    expect(rig, REASON_NO_CAMPAIGN, 0);
+}
+
+/* Two campaigns for all, each for a product of its own. */
+static void a_campaign_of_another_product_is_passed_over(void **state)
+{
+    static char cam[] = "cam";
+    struct rig *rig = *state;
+    struct image image = {100, (char *[]){cam}, 1};
+    char line[128] = "";
+
+    rig->plans[0].images = &image;
+    strcpy(rig->plans[0].version, "1.0"); /* by chance what the device runs of its own */
+    rig->question.note = collect;
+    rig->question.note_arg = line;
+    expect(rig, REASON_OFFER, 1);
+    assert_string_equal(line, "2 hardware; 1 offer; ");
+    rig->plans[1].state = CAMPAIGN_PAUSED;
+    expect(rig, REASON_HARDWARE, 2);
+}
+
 static void every_step_can_be_explained(void **state)
 {
     struct rig *rig = *state;
@@ -345,7 +392,7 @@ static void the_steps_are_asked_in_their_order(void **state)
     question->created_at = 20;
     question->facts.version = "3.0";
     question->facts.model = "renamed";
-    question->facts.hardware = "other";
+    question->facts.hardware = "gw";
     question->floor = 9;
     question->look = look_at;
     question->look_arg = &admission;
@@ -386,9 +433,10 @@ static void the_steps_are_asked_in_their_order(void **state)
     question->facts.version = "4.0";
     expect_asked(rig, REASON_RELEASE_WITHDRAWN);
     plan->release_is_offered = true;
+    expect_asked(rig, REASON_SECURITY_FLOOR);
+    question->facts.hardware = "other";
     expect_asked(rig, REASON_HARDWARE);
     question->facts.hardware = "gw";
-    expect_asked(rig, REASON_SECURITY_FLOOR);
     question->floor = 0;
     expect_asked(rig, REASON_DOWNGRADE);
     question->facts.version = "1.0";
@@ -541,9 +589,29 @@ static void a_way_leads_over_every_floor_between(void **state)
     rig->question.floor = 4; /* it has been further than the floor */
     assert_int_equal(next_release(rig), 3);
     rig->question.floor = 0;
+    clear_product(&product);
+}
+
+static void a_floor_that_was_withdrawn_is_a_floor_still(void **state)
+{
+    struct rig *rig = *state;
+    struct product product;
+    struct resolution answer;
+    struct error err;
+
+    make_product(rig, &product);
+    product.releases[1].is_floor = true;
     product.releases[1].is_offered = false;
+    strcpy(product.releases[1].id, "gw:2.0");
     index_again(&product);
-    assert_int_equal(next_release(rig), 3);
+    assert_int_equal(resolve(&rig->question, &answer, &err), 0);
+    assert_int_equal(answer.reason, REASON_RELEASE_WITHDRAWN);
+    assert_string_equal(answer.text, "gw:2.0");
+    rig->plans[0].rules.kind = KIND_ROLLBACK;
+    rig->plans[0].goal = &product.releases[0];
+    strcpy(rig->plans[0].version, "1.0");
+    rig->question.facts.version = "2.0";
+    expect(rig, REASON_FLOOR, 2);
     clear_product(&product);
 }
 
@@ -596,6 +664,9 @@ int main(void)
         CASE(the_past_decides_about_another_try),
         CASE(a_member_stays_one_when_it_matches_no_more),
         CASE(a_newer_success_is_not_undone),
+        CASE(the_campaign_started_later_is_the_newer_one),
+        CASE(what_a_rollback_takes_back_does_not_keep_it_away),
+        CASE(a_campaign_of_another_product_is_passed_over),
         CASE(every_step_can_be_explained),
         CASE(the_steps_are_asked_in_their_order),
         CASE(a_reason_tells_when_it_may_be_gone),
@@ -604,6 +675,7 @@ int main(void)
         CASE(a_standing_campaign_wants_its_release_to_be_there),
         CASE(who_moved_leaves_a_standing_campaign_but_not_an_update),
         CASE(a_way_leads_over_every_floor_between),
+        CASE(a_floor_that_was_withdrawn_is_a_floor_still),
         CASE(a_rollback_stops_at_what_cannot_be_undone),
         CASE(what_was_confirmed_raises_the_security_floor),
     };

@@ -271,8 +271,8 @@ static void a_wave_held_by_hand_waits_for_that_hand(void **state)
 
     create(f, PLAN(", \"waves\": [{\"count\": 2}, {\"count\": 2}, {\"percent\": 100}]"));
     tick(f);
-    assert_int_equal(act_on_wave(f, 0, WAVE_VERB_HOLD), PROBLEM_NONE);
     assert_int_equal(poll_all(f, 20, true), 2);
+    assert_int_equal(act_on_wave(f, 0, WAVE_VERB_HOLD), PROBLEM_NONE);
     pass(f, 100000);
     assert_string_equal(wave_states(f), "held pending pending");
     assert_int_equal(act_on_wave(f, 0, WAVE_VERB_REOPEN), PROBLEM_NONE);
@@ -282,6 +282,150 @@ static void a_wave_held_by_hand_waits_for_that_hand(void **state)
     pass(f, 1);
     assert_string_equal(wave_states(f), "passed skipped open");
     assert_int_equal(act_on_wave(f, 1, WAVE_VERB_SKIP), PROBLEM_WRONG_STATE);
+}
+
+static int offers_to(struct fixture *f, int devices)
+{
+    int offers = 0;
+
+    for (int64_t device = 1; device <= devices; device++)
+        offers += poll_as(f, device).verdict == VERDICT_OFFER;
+    return offers;
+}
+
+static void only_the_wave_whose_turn_it_is_is_skipped(void **state)
+{
+    struct fixture *f = *state;
+
+    create(f, PLAN(", \"waves\": [{\"count\": 2}, {\"count\": 2, \"gate\": \"manual\"}, "
+                   "{\"percent\": 100}]"));
+    tick(f);
+    assert_int_equal(act_on_wave(f, 2, WAVE_VERB_SKIP), PROBLEM_WRONG_STATE);
+    assert_string_equal(wave_states(f), "open pending pending");
+    assert_int_equal(offers_to(f, 20), 2);
+    assert_int_equal(act_on_wave(f, 0, WAVE_VERB_SKIP), PROBLEM_NONE);
+    assert_string_equal(wave_states(f), "skipped pending pending");
+}
+
+/* Who has begun goes on; nobody begins. */
+static void a_wave_held_by_hand_offers_to_nobody_else(void **state)
+{
+    struct fixture *f = *state;
+
+    create(f, ALL_AT_ONCE);
+    tick(f);
+    assert_int_equal(offers_to(f, 3), 3);
+    assert_int_equal(act_on_wave(f, 0, WAVE_VERB_HOLD), PROBLEM_NONE);
+    assert_int_equal(offers_to(f, 20), 3);
+    assert_int_equal(act_on_wave(f, 0, WAVE_VERB_REOPEN), PROBLEM_NONE);
+    assert_int_equal(offers_to(f, 20), 20);
+}
+
+/* The operator's words do not make it another hold. */
+static void a_hold_is_by_hand_whatever_its_reason_says(void **state)
+{
+    struct fixture *f = *state;
+
+    create(f, ALL_AT_ONCE);
+    tick(f);
+    json_auto_t *reason = json_pack("{s:s}", "reason", "short: of time");
+    struct hand hand = {
+        f, {1, 0, WAVE_VERB_HOLD, reason}
+    };
+    struct error err = {0};
+    CHECKED(store_write(f->at.store, do_wave_act, &hand, &err), err);
+    pass(f, 100);
+    assert_string_equal(wave_states(f), "held");
+    assert_int_equal(offers_to(f, 20), 0);
+}
+
+static void a_wave_that_waits_for_its_operator_goes_on_offering(void **state)
+{
+    struct fixture *f = *state;
+
+    create(f, PLAN(", \"waves\": [{\"percent\": 100, \"coverage\": 0.5, \"gate\": \"manual\"}]"));
+    tick(f);
+    assert_int_equal(poll_all(f, 12, true), 12);
+    pass(f, 1);
+    assert_string_equal(wave_states(f), "held");
+    assert_string_equal(text_of(f, "SELECT held_for FROM wave"), "approval");
+    assert_int_equal(offers_to(f, 20), 8);
+}
+
+/* -- failures taken on -- */
+
+static void accepted_failures_of_one_wave_hide_none_of_the_next(void **state)
+{
+    struct fixture *f = *state;
+
+    create(f, PLAN(", \"waves\": [{\"count\": 8, \"min_confirmed\": 1, \"soak\": 10}, "
+                   "{\"percent\": 100}], \"pause\": {\"failures\": 2, \"sample\": 5}, "
+                   "\"abort\": {\"failures\": 19, \"share\": 1}"));
+    tick(f);
+    for (int64_t device = 1, failed = 0; device <= 20; device++) {
+        struct decision decision = poll_as(f, device);
+        if (decision.verdict == VERDICT_OFFER && failed++ < 2)
+            report_as(f, device, decision.action, REPORT_FAILURE, "signature wrong");
+    }
+    assert_string_equal(campaign_state(f), "paused");
+    assert_int_equal(act(f, 1, CAMPAIGN_RESUME, "{\"accept_failures\": 19}"), PROBLEM_NONE);
+    assert_string_equal(text_of(f, "SELECT accepted_failures FROM campaign"), "2");
+    assert_string_equal(text_of(f, "SELECT group_concat(accepted, ' ') FROM "
+                                   "(SELECT accepted FROM wave ORDER BY position)"),
+                        "2 0");
+    assert_int_equal(poll_all(f, 20, true), 6);
+    pass(f, 1);
+    pass(f, 10);
+    assert_string_equal(wave_states(f), "passed open");
+    assert_int_equal(poll_all(f, 20, false), 2);
+    assert_string_equal(campaign_state(f), "paused");
+}
+
+/* It was taken on once; when it fails again it counts again. */
+static void a_failure_taken_back_hides_no_other(void **state)
+{
+    struct fixture *f = *state;
+
+    create(f, PLAN(", \"pause\": {\"failures\": 2}, \"strata\": {\"by\": [\"model\"]}, "
+                   "\"waves\": [{\"percent\": 100}]"));
+    tick(f);
+    for (int64_t device = 1; device <= 2; device++)
+        report_as(f, device, poll_as(f, device).action, REPORT_FAILURE, "signature wrong");
+    assert_int_equal(act(f, 1, CAMPAIGN_RESUME, "{\"accept_failures\": true}"), PROBLEM_NONE);
+    prove(f, 1, "2.0", "b", 1);
+    prove(f, 2, "2.0", "b", 1);
+    assert_int_equal(counted(f, "failed"), 0);
+    assert_string_equal(text_of(f, "SELECT c.accepted_failures || ' ' || w.accepted || ' ' || "
+                                   "s.accepted FROM campaign AS c, wave AS w, stratum_count AS s"),
+                        "0 0 0");
+    for (int64_t device = 3; device <= 4; device++)
+        report_as(f, device, poll_as(f, device).action, REPORT_FAILURE, "signature wrong");
+    assert_string_equal(campaign_state(f), "paused");
+}
+
+static void accepted_failures_of_one_stratum_hide_none_of_another(void **state)
+{
+    struct fixture *f = *state;
+
+    execute(f->at.store, "UPDATE device SET site = CASE WHEN row_id <= 10 THEN 'a' ELSE 'b' END");
+    create(f, PLAN(", \"pause\": {\"failures\": 19}, \"abort\": {\"failures\": 19}, "
+                   "\"strata\": {\"by\": [\"site\"], \"pause\": {\"failures\": 2}, "
+                   "\"abort\": {\"failures\": 19}}, \"waves\": [{\"percent\": 100}]"));
+    tick(f);
+    for (int64_t device = 1; device <= 12; device++) {
+        if (device == 3)
+            assert_string_equal(campaign_state(f), "paused");
+        if (device == 3)
+            assert_int_equal(act(f, 1, CAMPAIGN_RESUME, "{\"accept_failures\": true}"),
+                             PROBLEM_NONE);
+        if (device > 2 && device < 11)
+            continue;
+        struct decision decision = poll_as(f, device);
+        assert_int_equal(decision.verdict, VERDICT_OFFER);
+        report_as(f, device, decision.action, REPORT_FAILURE, "signature wrong");
+    }
+    assert_string_equal(campaign_state(f), "paused");
+    assert_non_null(strstr(text_of(f, "SELECT state_reason FROM campaign"), "//b"));
 }
 
 /* -- explicit waves -- */
@@ -429,6 +573,8 @@ static void a_standing_campaign_never_finishes_and_brakes_all_the_same(void **st
     CHECKED(snapshot_refresh(f->campaigns, &err), err);
     tick(f);
     assert_string_equal(wave_states(f), "open");
+    assert_int_equal(act_on_wave(f, 0, WAVE_VERB_PASS), PROBLEM_WRONG_STATE);
+    assert_int_equal(act_on_wave(f, 0, WAVE_VERB_SKIP), PROBLEM_WRONG_STATE);
     assert_int_equal(poll_all(f, 18, true), 18);
     pass(f, 100000);
     assert_string_equal(wave_states(f), "open");
@@ -521,6 +667,13 @@ int main(void)
         CASE(a_wave_is_held_as_soon_as_too_few_are_left),
         CASE(a_gate_approved_ahead_does_not_wait),
         CASE(a_wave_held_by_hand_waits_for_that_hand),
+        CASE(only_the_wave_whose_turn_it_is_is_skipped),
+        CASE(a_wave_held_by_hand_offers_to_nobody_else),
+        CASE(a_hold_is_by_hand_whatever_its_reason_says),
+        CASE(a_wave_that_waits_for_its_operator_goes_on_offering),
+        CASE(accepted_failures_of_one_wave_hide_none_of_the_next),
+        CASE(a_failure_taken_back_hides_no_other),
+        CASE(accepted_failures_of_one_stratum_hide_none_of_another),
         CASE(tags_and_filters_go_first_and_are_counted_exactly),
         CASE(a_wave_without_members_is_skipped),
         CASE(canaries_are_drawn_from_each_stratum),

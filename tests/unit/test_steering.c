@@ -85,7 +85,8 @@ static void add_channels(struct fixture *f, const char *promotion)
 static int do_baseline(struct tx *tx, void *arg, struct error *err)
 {
     const struct deed *deed = arg;
-    const struct new_baseline wish = {deed->channel, deed->release, "because"};
+    const struct new_baseline wish = {
+        .channel_row = deed->channel, .release_row = deed->release, .reason = "because"};
 
     return pipeline_set_baseline(tx, deed->f->campaigns, &wish, &somebody, deed->f->now, err);
 }
@@ -317,12 +318,13 @@ static int do_approve(struct tx *tx, void *arg, struct error *err)
 
 static int64_t approvals(struct fixture *f, uint8_t first_byte)
 {
-    const uint8_t hash[32] = {first_byte};
+    const struct campaign campaign = {
+        .row_id = 1, .plan_hash = {first_byte}, .created_by = "alice", .planned_by = "dave"};
     CLEANUP(tx_end) struct tx tx = reading(f);
     struct error err = {0};
     int64_t count;
 
-    CHECKED(approval_count(&tx, 1, hash, "alice", &count, &err), err);
+    CHECKED(approval_count(&tx, &campaign, &count, &err), err);
     return count;
 }
 
@@ -330,10 +332,11 @@ static void an_approval_is_for_one_plan_and_not_from_its_author(void **state)
 {
     struct fixture *f = *state;
     struct deed author = {.text = "alice"}, other = {.text = "bob"};
-    struct deed refusal = {.text = "bob", .until = 1};
+    struct deed refusal = {.text = "bob", .until = 1}, planner = {.text = "dave"};
 
     create(f, "{\"release\": \"gw:2.0\", \"target\": \"all\"}");
     done(f, do_approve, &author);
+    done(f, do_approve, &planner);
     assert_int_equal(approvals(f, 1), 0);
     done(f, do_approve, &other);
     assert_int_equal(approvals(f, 1), 1);

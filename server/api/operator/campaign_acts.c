@@ -4,6 +4,8 @@
 #include "api/operator/campaign_frame.h"
 #include "api/operator/routes.h"
 
+#include <string.h>
+
 /* -- the campaign -- */
 
 static int act(struct request *req, struct reply *reply, enum campaign_verb verb, struct error *err)
@@ -47,8 +49,18 @@ static int start_campaign(struct request *req, struct reply *reply, struct error
     return act_counted(req, reply, CAMPAIGN_START, err);
 }
 
+/* Nobody approves a plan they have not seen: it is named by its hash, or by the tag of the answer
+ * it stood in. */
 static int approve_campaign(struct request *req, struct reply *reply, struct error *err)
 {
+    const char *match = request_header(req, "If-Match");
+    json_auto_t *arguments = NULL;
+
+    if (frame_body_or_none(req, &arguments, err))
+        return HANDLE_FAILED;
+    if ((!match || strcmp(match, "*") == 0) && !json_object_get(arguments, "plan_hash"))
+        return fail_field(err, PROBLEM_UNPROCESSABLE, "plan_hash",
+                          "say which plan is approved: \"plan_hash\", or If-Match with the ETag");
     return act(req, reply, CAMPAIGN_APPROVE, err);
 }
 

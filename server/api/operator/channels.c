@@ -346,7 +346,8 @@ static int put_baseline(struct request *req, struct reply *reply, struct error *
         path_channel(req, &tx, &channel, err) || member_release(req, &tx, id, &release, err) ||
         check_product(req, &tx, &release, err))
         return HANDLE_FAILED;
-    const struct new_baseline wish = {channel.row_id, release.row_id, reason};
+    const struct new_baseline wish = {
+        .channel_row = channel.row_id, .release_row = release.row_id, .reason = reason};
     if (pipeline_set_baseline(&tx, app->campaigns, &wish, &actor, request_now(req), err) ||
         frame_audit(req, &tx, "channel.baseline", channel.id, audit_detail(id, reason, detail),
                     err) ||

@@ -55,7 +55,7 @@ static int lift(struct request *req, struct tx *tx, struct error *err)
 
     if (step != STEP_ROW)
         return step == STEP_DONE ? 0 : -1;
-    return halt_delete(tx, tenant_row, err) ||
+    return halt_lift(tx, tenant_row, request_now(req), err) ||
                    frame_audit(req, tx, "emergency.lift", "all", halt.reason, err) ||
                    campaigns_halt_changed(tx, app->campaigns, err)
                ? -1
