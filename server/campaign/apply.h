@@ -99,8 +99,6 @@ void campaign_note_transfer(struct campaigns *campaigns, int64_t deployment_row,
  * deployment counts as active. */
 void campaign_transfer_begins(struct campaigns *campaigns, int64_t deployment_row, int64_t size);
 void campaign_transfer_ends(struct campaigns *campaigns, int64_t deployment_row, int64_t size);
-/* Bytes of this deployment covered so far, memory and rows together; for progress. */
-int64_t campaign_bytes_served(struct campaigns *campaigns, int64_t deployment_row);
 
 /* Whether this device may fetch this artifact now: it belongs to the release of an open, not
  * cancelled deployment of a running campaign, or (release_row set) to what it runs. */
@@ -189,9 +187,5 @@ int campaign_preview_json(struct tx *tx, struct campaigns *campaigns, int64_t te
 /* A revoked or retired device leaves its campaigns. */
 int campaign_remove_device(struct tx *tx, struct campaigns *campaigns, int64_t device_row,
                            int64_t now, struct error *err) MUST_CHECK;
-
-/* Asks the store for tags and attributes where the filter names them; for device lists too. */
-int filter_matches_device(const struct filter *filter, struct tx *tx, const struct device *device,
-                          bool *ret, struct error *err) MUST_CHECK;
 
 #endif

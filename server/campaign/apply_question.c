@@ -48,15 +48,6 @@ struct filter_subject subject_of(const struct device *device, struct lookup *loo
     };
 }
 
-int filter_matches_device(const struct filter *filter, struct tx *tx, const struct device *device,
-                          bool *ret, struct error *err)
-{
-    struct lookup lookup = {tx, device->row_id};
-    const struct filter_subject subject = subject_of(device, &lookup);
-
-    return filter_matches(filter, &subject, ret, err);
-}
-
 /* -- the question -- */
 
 struct past past_of(const struct deployment *deployment)

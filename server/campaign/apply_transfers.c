@@ -209,19 +209,6 @@ int64_t transfers_covered(struct campaigns *campaigns, int64_t deployment_row)
     return covered;
 }
 
-int64_t campaign_bytes_served(struct campaigns *campaigns, int64_t deployment_row)
-{
-    int64_t covered = transfers_covered(campaigns, deployment_row);
-    struct deployment deployment;
-    struct error err;
-    CLEANUP(tx_end) struct tx tx = {0};
-
-    if (tx_read(&tx, campaigns->store, &err) ||
-        deployment_by_row(&tx, deployment_row, &deployment, &err) != STEP_ROW)
-        return covered;
-    return covered > deployment.bytes_served ? covered : deployment.bytes_served;
-}
-
 bool transfers_have(struct campaigns *campaigns, int64_t deployment_row)
 {
     struct transfers *transfers = campaigns->transfers;

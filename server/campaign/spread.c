@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "campaign/spread.h"
 
-enum purpose { PURPOSE_POLL = 1, PURPOSE_WAIT, PURPOSE_RETRY };
+enum purpose { PURPOSE_POLL = 1, PURPOSE_WAIT };
 
 static int64_t clamp(int64_t value, int64_t least, int64_t most)
 {
@@ -35,15 +35,6 @@ int64_t spread_poll(const char *device_id, int64_t interval, int64_t now)
     int64_t until_slot = (slot - (now + soonest) % interval) % interval;
 
     return soonest + (until_slot < 0 ? until_slot + interval : until_slot);
-}
-
-int64_t spread_retry(const char *device_id, int64_t base, int64_t attempt)
-{
-    int64_t delay = clamp(base, 1, SPREAD_LONGEST / 2);
-
-    for (int64_t i = 0; i < attempt && delay < SPREAD_LONGEST / 2; i++)
-        delay = clamp(delay * 2, 1, SPREAD_LONGEST / 2);
-    return delay + draw(device_id, (uint64_t)attempt << 8 | PURPOSE_RETRY, delay);
 }
 
 int64_t spread_wait(const char *device_id, int64_t wait, int64_t interval, int64_t least)

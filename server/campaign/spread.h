@@ -17,10 +17,6 @@ uint64_t spread_hash(const char *device_id, uint64_t purpose);
  * happened before: who comes in time is told one interval, who comes out of step is led back. */
 int64_t spread_poll(const char *device_id, int64_t interval, int64_t now);
 
-/* A Retry-After: `base` doubled for each attempt after the first (0), to which up to as much again
- * is added, differently each time. */
-int64_t spread_retry(const char *device_id, int64_t base, int64_t attempt);
-
 /* For "in about `wait` seconds": from then on over a quarter of the interval, not before `least`.
  */
 int64_t spread_wait(const char *device_id, int64_t wait, int64_t interval, int64_t least);

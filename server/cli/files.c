@@ -61,15 +61,6 @@ int file_create_text(struct cli *cli, const char *path, mode_t mode, struct text
     return file_create(cli, path, mode, text->at ? text->at : "", text->length);
 }
 
-int file_copy(struct cli *cli, const char *from, const char *to)
-{
-    CLEANUP(text_clear) struct text content = {0};
-
-    if (file_read(cli, from, MIB, &content))
-        return -1;
-    return file_create_text(cli, to, 0644, &content);
-}
-
 static int make_one(const char *path, mode_t mode)
 {
     struct stat status;

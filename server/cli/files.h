@@ -13,7 +13,6 @@ int file_read(struct cli *cli, const char *path, size_t limit, struct text *ret)
 int file_create(struct cli *cli, const char *path, mode_t mode, const void *bytes,
                 size_t length) MUST_CHECK;
 int file_create_text(struct cli *cli, const char *path, mode_t mode, struct text *text) MUST_CHECK;
-int file_copy(struct cli *cli, const char *from, const char *to) MUST_CHECK;
 /* Makes the folder and, with ordinary modes, those above it; one that exists keeps its mode. */
 int folder_make(struct cli *cli, const char *path, mode_t mode) MUST_CHECK;
 /* True for a folder with nothing in it, and for none at all. */

@@ -128,9 +128,6 @@ const char *certificate_state_name(enum certificate_state state);
 int device_add_certificate(struct tx *tx, const struct device *device,
                            const struct certificate *certificate, int64_t now,
                            struct error *err) MUST_CHECK;
-/* What an import did not know is learnt at the first contact. */
-int certificate_set_not_after(struct tx *tx, const uint8_t fingerprint[32], int64_t not_after,
-                              struct error *err) MUST_CHECK;
 int device_revoke_certificates(struct tx *tx, int64_t device_row, int64_t now,
                                struct error *err) MUST_CHECK;
 typedef int (*certificate_fn)(const struct certificate *certificate, void *arg, struct error *err);

@@ -73,9 +73,6 @@ VALUES (:fingerprint, :device, 'active', :issuer, :serial, :subject, :not_before
 SELECT fingerprint, state, serial, subject, not_before_at, not_after_at, created_at, revoked_at
 FROM certificate WHERE device_row = :device ORDER BY created_at, fingerprint;
 
--- name: certificate_not_after
-UPDATE certificate SET not_after_at = :not_after WHERE fingerprint = :fingerprint;
-
 -- name: certificates_revoke
 UPDATE certificate SET state = 'revoked', revoked_at = :now
 WHERE device_row = :device AND state <> 'revoked';

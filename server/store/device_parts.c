@@ -70,16 +70,6 @@ int device_add_certificate(struct tx *tx, const struct device *device,
     return 0;
 }
 
-int certificate_set_not_after(struct tx *tx, const uint8_t fingerprint[32], int64_t not_after,
-                              struct error *err)
-{
-    CLEANUP(query_finish) struct query q = query_start(tx, certificate_not_after_sql);
-
-    query_bind_blob(&q, ":fingerprint", fingerprint, 32);
-    query_bind_number(&q, ":not_after", not_after);
-    return query_run(&q, err);
-}
-
 int device_revoke_certificates(struct tx *tx, int64_t device_row, int64_t now, struct error *err)
 {
     CLEANUP(query_finish) struct query q = query_start(tx, certificates_revoke_sql);

@@ -95,27 +95,6 @@ static void a_poll_is_between_half_and_one_and_a_half_intervals_away(void **stat
     assert_in_range(spread_poll("x", INT64_MAX, NOW), 43200, 129598);
 }
 
-static void a_retry_doubles_and_stays_within_twice_its_delay(void **state)
-{
-    int cells[60] = {0};
-    int same = 0;
-
-    (void)state;
-    for (int device = 0; device < FLEET; device++) {
-        int64_t first = spread_retry(device_at(device), 59, 0);
-        int64_t second = spread_retry(device_at(device), 59, 1);
-        assert_in_range(first, 59, 118);
-        assert_in_range(second, 118, 236);
-        cells[first - 59]++;
-        same += second - 118 == 2 * (first - 59);
-    }
-    assert_uniform(cells, 60);
-    assert_true(same < FLEET / 50); /* who met once does not meet again */
-    assert_in_range(spread_retry("x", 0, 0), 1, 2);
-    assert_in_range(spread_retry("x", 10, 100), SPREAD_LONGEST / 2, SPREAD_LONGEST);
-    assert_in_range(spread_retry("x", INT64_MAX, INT64_MAX), SPREAD_LONGEST / 2, SPREAD_LONGEST);
-}
-
 static void a_wait_spreads_the_herd_behind_it(void **state)
 {
     int cells[60] = {0};
@@ -168,7 +147,6 @@ int main(void)
         cmocka_unit_test(after_an_outage_devices_return_to_their_slots),
         cmocka_unit_test(a_device_in_its_slot_is_told_one_interval),
         cmocka_unit_test(a_poll_is_between_half_and_one_and_a_half_intervals_away),
-        cmocka_unit_test(a_retry_doubles_and_stays_within_twice_its_delay),
         cmocka_unit_test(a_wait_spreads_the_herd_behind_it),
         cmocka_unit_test(the_ends_of_a_wait_spread_too),
         cmocka_unit_test(purposes_tell_nothing_of_each_other),
