@@ -60,7 +60,7 @@ clean_up() {
 }
 
 outside() {
-    local build=${B:-build/release} status=0 teller
+    local asked=${B:-build/release} build=${B:-build/release} status=0 teller
     case $build in /*) ;; *) build=$ROOT/$build ;; esac
     [ "$(id -u)" = 0 ] || exec sudo B="$build" "$0"
     WORK=$(mktemp -d)
@@ -68,7 +68,8 @@ outside() {
     trap 'exit 1' INT TERM
     mkdir "$WORK/root" "$WORK/out"
     : >"$WORK/out/report"
-    write_unit "$WORK/accept.service" "$build"
+    # As make was told: another spelling of the folder would change the flags, and build anew.
+    write_unit "$WORK/accept.service" "$asked"
     boot "$WORK" "$build"
     tail -f -n +1 --pid="$CONTAINER" "$WORK/out/report" &
     teller=$!
