@@ -3,15 +3,6 @@
  * poll's, with a note for every campaign that is looked at. */
 #include "campaign/engine.h"
 
-#include "core/clock.h"
-
-static json_t *time_json(int64_t at)
-{
-    char text[CLOCK_TEXT_SIZE];
-
-    return at ? json_string(clock_text(at, text)) : json_null();
-}
-
 static json_t *reason_json(const struct plan *plan, enum reason reason)
 {
     return json_pack("{s:I, s:s, s:s, s:s?, s:s?}", "step", (json_int_t)reason_step(reason), "code",
@@ -63,8 +54,8 @@ static json_t *deployment_json(const struct inquiry *inquiry, const struct deplo
                      plan ? plan->id : NULL, "state", deployment->state, "attempt",
                      (json_int_t)deployment->attempt, "class", deployment->class, "open",
                      deployment->is_open, "cancelling", deployment->is_cancelling, "stalled",
-                     is_stalled, "state_at", time_json(deployment->state_at), "retry_at",
-                     time_json(deployment->retry_at));
+                     is_stalled, "state_at", json_from_time(deployment->state_at), "retry_at",
+                     json_from_time(deployment->retry_at));
 }
 
 /* What is under way goes before all campaigns, except for the emergency stop. */
@@ -79,7 +70,7 @@ static json_t *explanation(struct inquiry *inquiry, const struct resolution *res
 
     return json_pack("{s:o, s:o, s:o, s:O}", "answer", answer, "deployment",
                      current ? deployment_json(inquiry, current) : json_null(), "until",
-                     time_json(current ? 0 : resolution->until), "steps", steps);
+                     json_from_time(current ? 0 : resolution->until), "steps", steps);
 }
 
 static int explain(struct inquiry *inquiry, json_t **ret, struct error *err)

@@ -10,13 +10,6 @@
 
 #include <string.h>
 
-static json_t *time_json(int64_t at)
-{
-    char text[CLOCK_TEXT_SIZE];
-
-    return at ? json_string(clock_text(at, text)) : json_null();
-}
-
 static int made(json_t *value, json_t **ret, struct error *err)
 {
     if (!value)
@@ -69,8 +62,8 @@ static json_t *wave_json(const struct overview *overview, const struct wave *wav
         (json_int_t)wave->active, "counts", counts, "confirmed", (json_int_t)tally->confirmed,
         "failed", (json_int_t)tally->failed, "upper_bound",
         gate_upper_bound(tally->failed, tally->confirmed + tally->failed), "gate_text",
-        wave_gate_text(overview, wave, now, text), "opened_at", time_json(wave->opened_at),
-        "covered_at", time_json(wave->covered_at), "approved", wave->is_approved);
+        wave_gate_text(overview, wave, now, text), "opened_at", json_from_time(wave->opened_at),
+        "covered_at", json_from_time(wave->covered_at), "approved", wave->is_approved);
 
     if (json) /* what the plan says of it: the amount under its kind, the gate */
         json_object_update_missing(
@@ -115,11 +108,11 @@ static json_t *head_json(const struct overview *overview)
         campaign->id, "name", campaign->name, "state", campaign->state, "state_reason",
         campaign->state_reason, "paused_for", campaign->paused_for, "created_by",
         campaign->created_by, "planned_by", campaign->planned_by, "created_at",
-        time_json(campaign->created_at), "started_at", time_json(campaign->started_at),
-        "covered_at", time_json(campaign->covered_at), "state_at", time_json(campaign->state_at),
-        "bytes_served", (json_int_t)campaign->bytes_served, "change", (json_int_t)campaign->change,
-        "accepted_failures", (json_int_t)campaign->accepted_failures, "plan_hash", hash, "plan",
-        overview->rules.json);
+        json_from_time(campaign->created_at), "started_at", json_from_time(campaign->started_at),
+        "covered_at", json_from_time(campaign->covered_at), "state_at",
+        json_from_time(campaign->state_at), "bytes_served", (json_int_t)campaign->bytes_served,
+        "change", (json_int_t)campaign->change, "accepted_failures",
+        (json_int_t)campaign->accepted_failures, "plan_hash", hash, "plan", overview->rules.json);
 
     if (json)
         json_object_update_missing(json, overview->rules.json);
@@ -262,7 +255,7 @@ static int add_approval(const struct approval *approval, void *arg, struct error
                approvals->items,
                json_pack("{s:s, s:s, s:s, s:o, s:s, s:b}", "operator", approval->operator,
                          "decision", approval->is_refusal ? "refused" : "approved", "note",
-                         approval->note, "at", time_json(approval->at), "plan_hash", hash,
+                         approval->note, "at", json_from_time(approval->at), "plan_hash", hash,
                          "is_valid", is_present && !approval->is_refusal))
                ? fail_internal(err, "memory for approvals")
                : 0;
@@ -370,9 +363,10 @@ static json_t *deployment_json(const struct deployment_entry *entry)
                      (json_int_t)deployment->attempt, "wave", (json_int_t)deployment->wave + 1,
                      "class", deployment->class, "detail", entry->detail, "bytes_served",
                      (json_int_t)deployment->bytes_served, "offered_at",
-                     time_json(deployment->offered_at), "state_at", time_json(deployment->state_at),
-                     "retry_at", time_json(deployment->retry_at), "unproven",
-                     deployment->is_unproven, "cancelling", deployment->is_cancelling);
+                     json_from_time(deployment->offered_at), "state_at",
+                     json_from_time(deployment->state_at), "retry_at",
+                     json_from_time(deployment->retry_at), "unproven", deployment->is_unproven,
+                     "cancelling", deployment->is_cancelling);
 }
 
 static int add_deployment(const struct deployment_entry *entry, void *arg, struct error *err)

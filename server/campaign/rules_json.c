@@ -2,14 +2,6 @@
 /* The rules with every default spelt out. What is not in here is not in the hash: every member of
  * struct rules that changes who gets what and when must be. */
 #include "campaign/rules.h"
-#include "core/clock.h"
-
-static json_t *moment_json(int64_t at)
-{
-    char text[CLOCK_TEXT_SIZE];
-
-    return at ? json_string(clock_text(at, text)) : json_null();
-}
 
 static json_t *budget_json(const struct budget *budget)
 {
@@ -48,7 +40,7 @@ static json_t *wave_json(const struct wave_rule *wave)
         "{s:o, s:f, s:I, s:I, s:s, s:o}", wave_kind_name(wave->kind), measure_json(wave),
         "coverage", wave->gate.coverage, "min_confirmed", (json_int_t)wave->gate.min_confirmed,
         "soak", (json_int_t)wave->gate.soak, "gate", wave->gate.is_manual ? "manual" : "auto",
-        "not_before", moment_json(wave->not_before));
+        "not_before", json_from_time(wave->not_before));
 
     if (json && wave->kind == WAVE_COUNT)
         json_object_set_new(json, "strata", strata_json(wave->strata));
@@ -90,9 +82,9 @@ static json_t *when_json(const struct rules *rules)
                                        "tolerance", rules->expected_tolerance);
 
     return json_pack("{s:{s:s, s:o, s:s}, s:o, s:o, s:s, s:o, s:{s:o, s:o, s:s, s:b}}", "install",
-                     "mode", modes[rules->install], "force_at", moment_json(rules->force_at),
-                     "risk", rules->risk, "start_at", moment_json(rules->start_at), "end_at",
-                     moment_json(rules->end_at), "on_end",
+                     "mode", modes[rules->install], "force_at", json_from_time(rules->force_at),
+                     "risk", rules->risk, "start_at", json_from_time(rules->start_at), "end_at",
+                     json_from_time(rules->end_at), "on_end",
                      rules->end_cancels ? "cancel" : "stop_offers", "expected", expected, "windows",
                      "download", windows_to_json(&rules->download_windows), "install",
                      windows_to_json(&rules->install_windows), "zone", rules->zone, "expedite",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/json.h"
 
+#include "core/clock.h"
 #include "core/text.h"
 
 #include <string.h>
@@ -180,4 +181,11 @@ int json_only_members(const json_t *object, const char *const names[], struct er
                               key);
     }
     return 0;
+}
+
+json_t *json_from_time(int64_t at)
+{
+    char text[CLOCK_TEXT_SIZE];
+
+    return at ? json_string(clock_text(at, text)) : json_null();
 }

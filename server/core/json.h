@@ -45,4 +45,7 @@ int json_get_array_or_none(const json_t *object, const char *name, const json_t 
 int json_only_members(const json_t *object, const char *const names[],
                       struct error *err) MUST_CHECK;
 
+/* RFC 3339 text of seconds since 1970; null for 0. A new reference. */
+json_t *json_from_time(int64_t at);
+
 #endif

@@ -72,8 +72,8 @@ static int read_approval(struct query *q, struct approval *ret, struct error *er
         .at = query_number(q, 4),
     };
     memcpy(ret->plan_hash, hash, length);
-    snprintf(ret->operator, sizeof ret->operator, "%s", query_text(q, 1));
-    snprintf(ret->note, sizeof ret->note, "%s", query_text(q, 3));
+    query_copy(q, 1, ret->operator, sizeof ret->operator);
+    query_copy(q, 3, ret->note, sizeof ret->note);
     return 0;
 }
 

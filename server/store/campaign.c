@@ -11,18 +11,13 @@ void campaign_clear(struct campaign *campaign)
     campaign->plan = NULL;
 }
 
-static void copy(char *to, size_t room, const char *from)
-{
-    snprintf(to, room, "%s", from);
-}
-
 static void read_course(struct query *q, struct campaign *ret)
 {
-    copy(ret->kind, sizeof ret->kind, query_text(q, 11));
+    query_copy(q, 11, ret->kind, sizeof ret->kind);
     ret->parent_row = query_number(q, 12);
     ret->covered_at = query_number(q, 13);
     ret->progress_at = query_number(q, 14);
-    copy(ret->paused_for, sizeof ret->paused_for, query_text(q, 15));
+    query_copy(q, 15, ret->paused_for, sizeof ret->paused_for);
     ret->accepted_failures = query_number(q, 16);
     ret->stops_transfers = query_number(q, 17);
 }
@@ -30,19 +25,19 @@ static void read_course(struct query *q, struct campaign *ret)
 static void read_origin(struct query *q, struct campaign *ret)
 {
     ret->change = query_number(q, 18);
-    copy(ret->created_by, sizeof ret->created_by, query_text(q, 19));
+    query_copy(q, 19, ret->created_by, sizeof ret->created_by);
     ret->created_at = query_number(q, 20);
     ret->started_at = query_number(q, 21);
     ret->state_at = query_number(q, 22);
     ret->bytes_served = query_number(q, 23);
-    copy(ret->release_id, sizeof ret->release_id, query_text(q, 24));
-    copy(ret->release_version, sizeof ret->release_version, query_text(q, 25));
+    query_copy(q, 24, ret->release_id, sizeof ret->release_id);
+    query_copy(q, 25, ret->release_version, sizeof ret->release_version);
     ret->release_is_published =
         strcmp(query_text(q, 26), release_state_name(RELEASE_PUBLISHED)) == 0;
     ret->security_version = query_number(q, 27);
     ret->product_row = query_number(q, 28);
     ret->channel_row = query_number(q, 29);
-    copy(ret->planned_by, sizeof ret->planned_by, query_text(q, 30));
+    query_copy(q, 30, ret->planned_by, sizeof ret->planned_by);
 }
 
 static int read_row(struct query *q, struct campaign *ret, struct error *err)
@@ -62,10 +57,10 @@ static int read_row(struct query *q, struct campaign *ret, struct error *err)
         return fail_internal(err, "campaign row %lld", (long long)ret->row_id);
     memcpy(ret->salt, salt, sizeof ret->salt);
     memcpy(ret->plan_hash, hash, sizeof ret->plan_hash);
-    copy(ret->id, sizeof ret->id, query_text(q, 2));
-    copy(ret->name, sizeof ret->name, query_text(q, 3));
-    copy(ret->state, sizeof ret->state, query_text(q, 8));
-    copy(ret->state_reason, sizeof ret->state_reason, query_text(q, 9));
+    query_copy(q, 2, ret->id, sizeof ret->id);
+    query_copy(q, 3, ret->name, sizeof ret->name);
+    query_copy(q, 8, ret->state, sizeof ret->state);
+    query_copy(q, 9, ret->state_reason, sizeof ret->state_reason);
     read_course(q, ret);
     read_origin(q, ret);
     return 0;
@@ -100,20 +95,11 @@ enum step campaign_row_by_id(struct tx *tx, int64_t tenant_row, const char *id, 
     return step;
 }
 
-/* 0 stands for nothing: NULL. */
-static void bind_row(struct query *q, const char *name, int64_t number)
-{
-    if (number)
-        query_bind_number(q, name, number);
-    else
-        query_bind_null(q, name);
-}
-
 static void bind_plan(struct query *q, const struct campaign *campaign)
 {
     query_bind_text(q, ":name", campaign->name);
     query_bind_number(q, ":release", campaign->release_row);
-    bind_row(q, ":channel", campaign->channel_row);
+    query_bind_number_or_null(q, ":channel", campaign->channel_row);
     query_bind_text(q, ":kind", campaign->kind);
     query_bind_text(q, ":plan", campaign->plan);
     query_bind_blob(q, ":plan_hash", campaign->plan_hash, sizeof campaign->plan_hash);
@@ -129,7 +115,7 @@ int campaign_insert(struct tx *tx, struct campaign *campaign, struct error *err)
     query_bind_number(&q, ":tenant", campaign->tenant_row);
     query_bind_text(&q, ":id", campaign->id);
     bind_plan(&q, campaign);
-    bind_row(&q, ":parent", campaign->parent_row);
+    query_bind_number_or_null(&q, ":parent", campaign->parent_row);
     query_bind_text(&q, ":state", campaign->state);
     query_bind_text(&q, ":created_by", campaign->created_by);
     query_bind_number(&q, ":now", campaign->created_at);
@@ -149,9 +135,9 @@ int campaign_save(struct tx *tx, struct campaign *campaign, struct error *err)
     query_bind_text(&q, ":state", campaign->state);
     query_bind_text(&q, ":state_reason", campaign->state_reason);
     query_bind_number(&q, ":state_at", campaign->state_at);
-    bind_row(&q, ":started_at", campaign->started_at);
-    bind_row(&q, ":covered_at", campaign->covered_at);
-    bind_row(&q, ":progress_at", campaign->progress_at);
+    query_bind_number_or_null(&q, ":started_at", campaign->started_at);
+    query_bind_number_or_null(&q, ":covered_at", campaign->covered_at);
+    query_bind_number_or_null(&q, ":progress_at", campaign->progress_at);
     query_bind_text(&q, ":paused_for", campaign->paused_for);
     query_bind_number(&q, ":accepted_failures", campaign->accepted_failures);
     query_bind_number(&q, ":stops_transfers", campaign->stops_transfers);

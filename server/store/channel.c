@@ -12,14 +12,6 @@ void channel_clear(struct channel *channel)
     channel->rule = channel->promotion = NULL;
 }
 
-static void bind_row_or_none(struct query *q, const char *name, int64_t number)
-{
-    if (number)
-        query_bind_number(q, name, number);
-    else
-        query_bind_null(q, name);
-}
-
 static int read_channel(struct query *q, struct channel *ret, struct error *err)
 {
     CLEANUP(channel_clear)
@@ -35,7 +27,7 @@ static int read_channel(struct query *q, struct channel *ret, struct error *err)
 
     if (!found.rule || !found.promotion)
         return fail_internal(err, "memory for a channel");
-    snprintf(found.id, sizeof found.id, "%s", query_text(q, 2));
+    query_copy(q, 2, found.id, sizeof found.id);
     *ret = found;
     found.rule = found.promotion = NULL;
     return 0;
@@ -69,7 +61,7 @@ static void bind_channel(struct query *q, const struct channel *channel)
 {
     query_bind_number(q, ":position", channel->position);
     query_bind_text(q, ":rule", channel->rule ? channel->rule : "");
-    bind_row_or_none(q, ":next", channel->next_row);
+    query_bind_number_or_null(q, ":next", channel->next_row);
     query_bind_text(q, ":promotion", channel->promotion ? channel->promotion : "");
 }
 
@@ -156,9 +148,9 @@ static void read_baseline(struct query *q, struct baseline *ret)
         .campaign_row = query_number(q, 3),
         .set_at = query_number(q, 4),
     };
-    snprintf(ret->release_id, sizeof ret->release_id, "%s", query_text(q, 5));
-    snprintf(ret->campaign_id, sizeof ret->campaign_id, "%s", query_text(q, 6));
-    snprintf(ret->set_by, sizeof ret->set_by, "%s", query_text(q, 7));
+    query_copy(q, 5, ret->release_id, sizeof ret->release_id);
+    query_copy(q, 6, ret->campaign_id, sizeof ret->campaign_id);
+    query_copy(q, 7, ret->set_by, sizeof ret->set_by);
 }
 
 enum step baseline_of(struct tx *tx, int64_t channel_row, int64_t product_row, struct baseline *ret,
@@ -208,8 +200,8 @@ int device_join_channel(struct tx *tx, int64_t device_row, int64_t channel_row, 
     CLEANUP(query_finish) struct query q = query_start(tx, channel_member_sql);
 
     query_bind_number(&q, ":device", device_row);
-    bind_row_or_none(&q, ":channel", channel_row);
-    bind_row_or_none(&q, ":until", channel_row ? until_at : 0);
+    query_bind_number_or_null(&q, ":channel", channel_row);
+    query_bind_number_or_null(&q, ":until", channel_row ? until_at : 0);
     return query_run(&q, err);
 }
 
@@ -226,7 +218,7 @@ enum step device_membership(struct tx *tx, int64_t device_row, int64_t now, stru
     if (until_at && until_at <= now)
         return STEP_DONE;
     *ret = (struct membership){.channel_row = query_number(&q, 0), .until_at = until_at};
-    snprintf(ret->channel_id, sizeof ret->channel_id, "%s", query_text(&q, 2));
+    query_copy(&q, 2, ret->channel_id, sizeof ret->channel_id);
     return STEP_ROW;
 }
 

@@ -7,11 +7,6 @@
 
 #define FIRST_EXTRA_COLUMN 28
 
-static void copy(char *to, size_t room, const char *from)
-{
-    snprintf(to, room, "%s", from);
-}
-
 static void read_row(struct query *q, struct deployment *ret)
 {
     size_t length;
@@ -39,12 +34,12 @@ static void read_row(struct query *q, struct deployment *ret)
         .interruptions = query_number(q, 26),
         .consent_at = query_number(q, 27),
     };
-    copy(ret->stratum, sizeof ret->stratum, query_text(q, 25));
-    copy(ret->state, sizeof ret->state, query_text(q, 6));
-    copy(ret->counted_as, sizeof ret->counted_as, query_text(q, 12));
-    copy(ret->class, sizeof ret->class, query_text(q, 13));
-    copy(ret->version_before, sizeof ret->version_before, query_text(q, 15));
-    copy(ret->boot_id_before, sizeof ret->boot_id_before, query_text(q, 16));
+    query_copy(q, 25, ret->stratum, sizeof ret->stratum);
+    query_copy(q, 6, ret->state, sizeof ret->state);
+    query_copy(q, 12, ret->counted_as, sizeof ret->counted_as);
+    query_copy(q, 13, ret->class, sizeof ret->class);
+    query_copy(q, 15, ret->version_before, sizeof ret->version_before);
+    query_copy(q, 16, ret->boot_id_before, sizeof ret->boot_id_before);
     const void *hash = query_blob(q, 21, &length);
     ret->has_final = length == sizeof ret->final_hash;
     if (ret->has_final)
@@ -98,13 +93,16 @@ enum step deployment_in_campaign(struct tx *tx, int64_t device_row, int64_t camp
     return read_one_with_start(&q, ret, err);
 }
 
-static int read_many(struct query *q, struct deployment *ret, size_t room, size_t *ret_count,
-                     struct error *err)
+typedef enum step (*read_fn)(struct query *q, struct deployment *ret, struct error *err);
+
+static int read_many(struct query *q, read_fn read, struct deployment *ret, size_t room,
+                     size_t *ret_count, struct error *err)
 {
     enum step step = STEP_ROW;
     size_t count = 0;
 
-    while (count < room && (step = read_one(q, &ret[count], err)) == STEP_ROW)
+    query_bind_number(q, ":limit", (int64_t)room);
+    while (count < room && (step = read(q, &ret[count], err)) == STEP_ROW)
         count++;
     *ret_count = count;
     return step == STEP_FAILED ? -1 : 0;
@@ -115,51 +113,48 @@ int deployments_of_device(struct tx *tx, int64_t device_row, struct deployment *
 {
     CLEANUP(query_finish) struct query q = query_start(tx, deployments_of_device_sql);
 
-    enum step step = STEP_ROW;
-    size_t count = 0;
-
     query_bind_number(&q, ":device", device_row);
-    query_bind_number(&q, ":limit", (int64_t)room);
-    while (count < room && (step = read_one_with_start(&q, &ret[count], err)) == STEP_ROW)
-        count++;
-    *ret_count = count;
-    return step == STEP_FAILED ? -1 : 0;
+    return read_many(&q, read_one_with_start, ret, room, ret_count, err);
+}
+
+static struct query start_in_state(struct tx *tx, const char *sql, int64_t campaign_row,
+                                   const char *state)
+{
+    struct query q = query_start(tx, sql);
+
+    query_bind_number(&q, ":campaign", campaign_row);
+    query_bind_text(&q, ":state", state);
+    return q;
 }
 
 int deployments_since(struct tx *tx, int64_t campaign_row, const char *state, int64_t before,
                       struct deployment *ret, size_t room, size_t *ret_count, struct error *err)
 {
-    CLEANUP(query_finish) struct query q = query_start(tx, deployments_since_sql);
+    CLEANUP(query_finish)
+    struct query q = start_in_state(tx, deployments_since_sql, campaign_row, state);
 
-    query_bind_number(&q, ":campaign", campaign_row);
-    query_bind_text(&q, ":state", state);
     query_bind_number(&q, ":before", before);
-    query_bind_number(&q, ":limit", (int64_t)room);
-    return read_many(&q, ret, room, ret_count, err);
+    return read_many(&q, read_one, ret, room, ret_count, err);
 }
 
 int deployments_silent(struct tx *tx, int64_t campaign_row, const char *state, int64_t before,
                        struct deployment *ret, size_t room, size_t *ret_count, struct error *err)
 {
-    CLEANUP(query_finish) struct query q = query_start(tx, deployments_silent_sql);
+    CLEANUP(query_finish)
+    struct query q = start_in_state(tx, deployments_silent_sql, campaign_row, state);
 
-    query_bind_number(&q, ":campaign", campaign_row);
-    query_bind_text(&q, ":state", state);
     query_bind_number(&q, ":before", before);
-    query_bind_number(&q, ":limit", (int64_t)room);
-    return read_many(&q, ret, room, ret_count, err);
+    return read_many(&q, read_one, ret, room, ret_count, err);
 }
 
 int deployments_latest(struct tx *tx, int64_t campaign_row, const char *state, int64_t since,
                        struct deployment *ret, size_t room, size_t *ret_count, struct error *err)
 {
-    CLEANUP(query_finish) struct query q = query_start(tx, deployments_latest_sql);
+    CLEANUP(query_finish)
+    struct query q = start_in_state(tx, deployments_latest_sql, campaign_row, state);
 
-    query_bind_number(&q, ":campaign", campaign_row);
-    query_bind_text(&q, ":state", state);
     query_bind_number(&q, ":since", since);
-    query_bind_number(&q, ":limit", (int64_t)room);
-    return read_many(&q, ret, room, ret_count, err);
+    return read_many(&q, read_one, ret, room, ret_count, err);
 }
 
 int deployment_insert(struct tx *tx, struct deployment *deployment, struct error *err)
@@ -182,7 +177,7 @@ int deployment_insert(struct tx *tx, struct deployment *deployment, struct error
     deployment->row_id = query_last_row(&q);
     deployment->attempt = 1;
     deployment->is_open = true;
-    copy(deployment->counted_as, sizeof deployment->counted_as, deployment->state);
+    snprintf(deployment->counted_as, sizeof deployment->counted_as, "%s", deployment->state);
     return 0;
 }
 
@@ -198,10 +193,7 @@ static void bind_progress(struct query *q, const struct deployment *deployment)
         query_bind_blob(q, ":final_hash", deployment->final_hash, sizeof deployment->final_hash);
     else
         query_bind_null(q, ":final_hash");
-    if (deployment->retry_at)
-        query_bind_number(q, ":retry_at", deployment->retry_at);
-    else
-        query_bind_null(q, ":retry_at");
+    query_bind_number_or_null(q, ":retry_at", deployment->retry_at);
 }
 
 int deployment_save(struct tx *tx, const struct deployment *deployment, const char *detail,
@@ -306,26 +298,16 @@ int deployment_list(struct tx *tx, const struct deployment_page *page, deploymen
     return step == STEP_DONE ? 0 : -1;
 }
 
-/* A million times in a row: no formatting. */
-static void copy_column(struct query *q, int column, char *to, size_t room)
-{
-    const char *from = query_text(q, column);
-    size_t length = strnlen(from, room - 1);
-
-    memcpy(to, from, length);
-    to[length] = '\0';
-}
-
 static void read_scanned(struct query *q, struct scanned *ret)
 {
     struct device *device = &ret->device;
 
     device->row_id = query_number(q, 0);
-    copy_column(q, 1, device->id, sizeof device->id);
-    copy_column(q, 2, device->model, sizeof device->model);
-    copy_column(q, 3, device->hardware, sizeof device->hardware);
-    copy_column(q, 4, device->site, sizeof device->site);
-    copy_column(q, 5, device->version, sizeof device->version);
+    query_copy(q, 1, device->id, sizeof device->id);
+    query_copy(q, 2, device->model, sizeof device->model);
+    query_copy(q, 3, device->hardware, sizeof device->hardware);
+    query_copy(q, 4, device->site, sizeof device->site);
+    query_copy(q, 5, device->version, sizeof device->version);
     device->floor = query_number(q, 6);
     ret->seen_at = query_number(q, 7);
     device->channel_row = query_number(q, 8);
@@ -333,7 +315,7 @@ static void read_scanned(struct query *q, struct scanned *ret)
     device->created_at = query_number(q, 10);
     ret->is_pinned = !query_is_null(q, 11);
     ret->is_held = ret->is_pinned && query_is_null(q, 12);
-    copy_column(q, 13, ret->state, sizeof ret->state);
+    query_copy(q, 13, ret->state, sizeof ret->state);
     ret->wave = (int)query_number(q, 14);
 }
 
@@ -389,6 +371,6 @@ enum step deployment_permission(struct tx *tx, int64_t device_row, int64_t targe
     if (step == STEP_DONE)
         return permission_of_installed(tx, device_row, target_row, ret, err);
     if (step == STEP_ROW)
-        copy(ret->campaign_state, sizeof ret->campaign_state, query_text(&q, FIRST_EXTRA_COLUMN));
+        query_copy(&q, FIRST_EXTRA_COLUMN, ret->campaign_state, sizeof ret->campaign_state);
     return step;
 }

@@ -34,16 +34,6 @@ bool device_state_from_name(const char *name, enum device_state *ret)
     return false;
 }
 
-/* Rooms are as large as the checks at the edge allow, so nothing is cut but damage. */
-static void copy_column(struct query *q, int column, char *ret, size_t room)
-{
-    const char *text = query_text(q, column);
-    size_t length = strnlen(text, room - 1);
-
-    memcpy(ret, text, length);
-    ret[length] = '\0';
-}
-
 static void read_row(struct query *q, struct device *ret)
 {
     *ret = (struct device){
@@ -60,14 +50,14 @@ static void read_row(struct query *q, struct device *ret)
         .quarantine_until_at = query_number(q, 18),
         .state = DEVICE_LOST,
     };
-    copy_column(q, 2, ret->id, sizeof ret->id);
+    query_copy(q, 2, ret->id, sizeof ret->id);
     device_state_from_name(query_text(q, 3), &ret->state);
-    copy_column(q, 4, ret->model, sizeof ret->model);
-    copy_column(q, 5, ret->hardware, sizeof ret->hardware);
-    copy_column(q, 6, ret->site, sizeof ret->site);
-    copy_column(q, 7, ret->version, sizeof ret->version);
-    copy_column(q, 8, ret->boot_id, sizeof ret->boot_id);
-    copy_column(q, 15, ret->zone, sizeof ret->zone);
+    query_copy(q, 4, ret->model, sizeof ret->model);
+    query_copy(q, 5, ret->hardware, sizeof ret->hardware);
+    query_copy(q, 6, ret->site, sizeof ret->site);
+    query_copy(q, 7, ret->version, sizeof ret->version);
+    query_copy(q, 8, ret->boot_id, sizeof ret->boot_id);
+    query_copy(q, 15, ret->zone, sizeof ret->zone);
 }
 
 static enum step read_one(struct query *q, struct device *ret, struct error *err)
@@ -366,10 +356,7 @@ int device_quarantine(struct tx *tx, int64_t device_row, int64_t until_at, struc
     CLEANUP(query_finish) struct query q = query_start(tx, device_quarantine_sql);
 
     query_bind_number(&q, ":device", device_row);
-    if (until_at)
-        query_bind_number(&q, ":until", until_at);
-    else
-        query_bind_null(&q, ":until");
+    query_bind_number_or_null(&q, ":until", until_at);
     return query_run(&q, err);
 }
 

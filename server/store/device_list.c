@@ -61,9 +61,9 @@ static int read_list(struct query *q, struct device_list *ret, struct error *err
         .created_at = query_number(q, 7),
     };
     memcpy(ret->sha256, sha256, length);
-    snprintf(ret->id, sizeof ret->id, "%s", query_text(q, 2));
-    snprintf(ret->name, sizeof ret->name, "%s", query_text(q, 3));
-    snprintf(ret->created_by, sizeof ret->created_by, "%s", query_text(q, 6));
+    query_copy(q, 2, ret->id, sizeof ret->id);
+    query_copy(q, 3, ret->name, sizeof ret->name);
+    query_copy(q, 6, ret->created_by, sizeof ret->created_by);
     return 0;
 }
 
@@ -97,7 +97,7 @@ enum step device_list_user(struct tx *tx, int64_t tenant_row, const char *id, ch
     query_bind_text(&q, ":id", id);
     enum step step = query_step(&q, err);
     if (step == STEP_ROW)
-        snprintf(ret_campaign, 24, "%s", query_text(&q, 0));
+        query_copy(&q, 0, ret_campaign, 24);
     return step;
 }
 

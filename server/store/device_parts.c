@@ -163,7 +163,7 @@ int device_attribute(struct tx *tx, int64_t device_row, const char *name, char *
     if (has_row(&q, ret_found, err))
         return -1;
     if (*ret_found)
-        snprintf(ret, room, "%s", query_text(&q, 0));
+        query_copy(&q, 0, ret, room);
     return 0;
 }
 

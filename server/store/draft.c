@@ -20,8 +20,8 @@ static int read_draft(struct query *q, struct draft *ret, struct error *err)
     ret->version = query_number(q, 4);
     ret->is_open = strcmp(query_text(q, 5), "open") == 0;
     ret->created_at = query_number(q, 7);
-    snprintf(ret->id, sizeof ret->id, "%s", query_text(q, 2));
-    snprintf(ret->role, sizeof ret->role, "%s", query_text(q, 3));
+    query_copy(q, 2, ret->id, sizeof ret->id);
+    query_copy(q, 3, ret->role, sizeof ret->role);
     if (!ret->length)
         return fail_internal(err, "draft %s is damaged", ret->id);
     ret->payload = malloc(ret->length);

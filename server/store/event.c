@@ -12,14 +12,6 @@ static const char *text_or_empty(const char *text)
     return text ? text : "";
 }
 
-static void bind_row(struct query *q, const char *name, int64_t row)
-{
-    if (row)
-        query_bind_number(q, name, row);
-    else
-        query_bind_null(q, name);
-}
-
 int event_append(struct tx *tx, const struct event *event, struct error *err)
 {
     struct query q = query_start(tx, event_insert_sql);
@@ -27,10 +19,10 @@ int event_append(struct tx *tx, const struct event *event, struct error *err)
     query_bind_number(&q, ":tenant", event->tenant_row);
     query_bind_number(&q, ":at", event->at);
     query_bind_text(&q, ":kind", event->kind);
-    bind_row(&q, ":device", event->device_row);
-    bind_row(&q, ":campaign", event->campaign_row);
-    bind_row(&q, ":deployment", event->deployment_row);
-    bind_row(&q, ":attempt", event->attempt);
+    query_bind_number_or_null(&q, ":device", event->device_row);
+    query_bind_number_or_null(&q, ":campaign", event->campaign_row);
+    query_bind_number_or_null(&q, ":deployment", event->deployment_row);
+    query_bind_number_or_null(&q, ":attempt", event->attempt);
     if (event->message_hash)
         query_bind_blob(&q, ":message_hash", event->message_hash, MESSAGE_HASH_SIZE);
     else

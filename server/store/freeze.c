@@ -41,9 +41,9 @@ static int read_freeze(struct query *q, struct freeze *ret, struct error *err)
     };
     if (!ret->target)
         return fail_internal(err, "memory for a freeze");
-    snprintf(ret->id, sizeof ret->id, "%s", query_text(q, 2));
-    snprintf(ret->reason, sizeof ret->reason, "%s", query_text(q, 3));
-    snprintf(ret->created_by, sizeof ret->created_by, "%s", query_text(q, 7));
+    query_copy(q, 2, ret->id, sizeof ret->id);
+    query_copy(q, 3, ret->reason, sizeof ret->reason);
+    query_copy(q, 7, ret->created_by, sizeof ret->created_by);
     return 0;
 }
 
@@ -101,8 +101,8 @@ enum step halt_of(struct tx *tx, int64_t tenant_row, struct halt *ret, struct er
     if (step != STEP_ROW)
         return step;
     *ret = (struct halt){.tenant_row = tenant_row, .halted_at = query_number(&q, 2)};
-    snprintf(ret->reason, sizeof ret->reason, "%s", query_text(&q, 0));
-    snprintf(ret->halted_by, sizeof ret->halted_by, "%s", query_text(&q, 1));
+    query_copy(&q, 0, ret->reason, sizeof ret->reason);
+    query_copy(&q, 1, ret->halted_by, sizeof ret->halted_by);
     return STEP_ROW;
 }
 

@@ -5,15 +5,6 @@
 
 #include <string.h>
 
-static void copy_column(struct query *q, int column, char *ret, size_t room)
-{
-    const char *text = query_text(q, column);
-    size_t length = strnlen(text, room - 1);
-
-    memcpy(ret, text, length);
-    ret[length] = '\0';
-}
-
 /* Six columns from `first`, in the order all statements name them. */
 static void read_operator(struct query *q, int first, struct operator* ret)
 {
@@ -23,8 +14,8 @@ static void read_operator(struct query *q, int first, struct operator* ret)
         .is_active = strcmp(query_text(q, first + 4), "active") == 0,
         .created_at = query_number(q, first + 5),
     };
-    copy_column(q, first + 2, ret->id, sizeof ret->id);
-    copy_column(q, first + 3, ret->role, sizeof ret->role);
+    query_copy(q, first + 2, ret->id, sizeof ret->id);
+    query_copy(q, first + 3, ret->role, sizeof ret->role);
 }
 
 enum step operator_by_fingerprint(struct tx *tx, const uint8_t fingerprint[32],
@@ -173,10 +164,10 @@ static int read_token(struct query *q, struct token *ret, struct error *err)
     if (length != sizeof ret->secret_hash)
         return fail_internal(err, "token: hash of %zu bytes", length);
     memcpy(ret->secret_hash, hash, length);
-    copy_column(q, 0, ret->id, sizeof ret->id);
-    copy_column(q, 2, ret->role, sizeof ret->role);
-    copy_column(q, 3, ret->note, sizeof ret->note);
-    copy_column(q, 4, ret->created_by, sizeof ret->created_by);
+    query_copy(q, 0, ret->id, sizeof ret->id);
+    query_copy(q, 2, ret->role, sizeof ret->role);
+    query_copy(q, 3, ret->note, sizeof ret->note);
+    query_copy(q, 4, ret->created_by, sizeof ret->created_by);
     read_operator(q, 8, &ret->owner);
     return 0;
 }

@@ -12,10 +12,10 @@ static void read_pin(struct query *q, struct pin *ret)
         .created_at = query_number(q, 3),
         .expires_at = query_number(q, 4),
     };
-    snprintf(ret->release_id, sizeof ret->release_id, "%s", query_text(q, 5));
-    snprintf(ret->reason, sizeof ret->reason, "%s", query_text(q, 6));
-    snprintf(ret->created_by, sizeof ret->created_by, "%s", query_text(q, 7));
-    snprintf(ret->campaign_id, sizeof ret->campaign_id, "%s", query_text(q, 8));
+    query_copy(q, 5, ret->release_id, sizeof ret->release_id);
+    query_copy(q, 6, ret->reason, sizeof ret->reason);
+    query_copy(q, 7, ret->created_by, sizeof ret->created_by);
+    query_copy(q, 8, ret->campaign_id, sizeof ret->campaign_id);
 }
 
 enum step pin_of(struct tx *tx, int64_t device_row, int64_t now, struct pin *ret, struct error *err)
@@ -30,25 +30,17 @@ enum step pin_of(struct tx *tx, int64_t device_row, int64_t now, struct pin *ret
     return step;
 }
 
-static void bind_or_none(struct query *q, const char *name, int64_t number)
-{
-    if (number)
-        query_bind_number(q, name, number);
-    else
-        query_bind_null(q, name);
-}
-
 int pin_set(struct tx *tx, const struct pin *pin, struct error *err)
 {
     CLEANUP(query_finish) struct query q = query_start(tx, pin_set_sql);
 
     query_bind_number(&q, ":device", pin->device_row);
-    bind_or_none(&q, ":release", pin->release_row);
-    bind_or_none(&q, ":campaign", pin->campaign_row);
+    query_bind_number_or_null(&q, ":release", pin->release_row);
+    query_bind_number_or_null(&q, ":campaign", pin->campaign_row);
     query_bind_text(&q, ":reason", pin->reason);
     query_bind_text(&q, ":created_by", pin->created_by);
     query_bind_number(&q, ":now", pin->created_at);
-    bind_or_none(&q, ":expires", pin->expires_at);
+    query_bind_number_or_null(&q, ":expires", pin->expires_at);
     return query_run(&q, err);
 }
 

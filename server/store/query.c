@@ -2,6 +2,7 @@
 #include "store/engine.h"
 
 #include <assert.h>
+#include <string.h>
 
 static const char begin_sql[] = "BEGIN";
 
@@ -119,6 +120,14 @@ void query_bind_null(struct query *q, const char *name)
         q->failure = sqlite3_bind_null(prepared(q), index);
 }
 
+void query_bind_number_or_null(struct query *q, const char *name, int64_t number)
+{
+    if (number)
+        query_bind_number(q, name, number);
+    else
+        query_bind_null(q, name);
+}
+
 static int step_failed(struct query *q, int code, struct error *err)
 {
     const struct statement *statement = q->statement;
@@ -167,6 +176,16 @@ const char *query_text(struct query *q, int column)
     const char *text = query_text_or_null(q, column);
 
     return text ? text : "";
+}
+
+/* Some rows are read a million times in a row: no formatting. */
+void query_copy(struct query *q, int column, char *ret, size_t room)
+{
+    const char *text = query_text(q, column);
+    size_t length = strnlen(text, room - 1);
+
+    memcpy(ret, text, length);
+    ret[length] = '\0';
 }
 
 int64_t query_number(struct query *q, int column)

@@ -28,8 +28,6 @@ static enum release_state state_of(const char *name)
     return (enum release_state)i;
 }
 
-#define COPY_COLUMN(ret, q, column) snprintf((ret), sizeof(ret), "%s", query_text((q), (column)))
-
 /* Fifteen columns, in the order all statements name them. */
 static void read_release(struct query *q, struct release *ret)
 {
@@ -45,11 +43,11 @@ static void read_release(struct query *q, struct release *ret)
         .product_row = query_number(q, 12),
         .is_floor = query_number(q, 13),
     };
-    COPY_COLUMN(ret->id, q, 2);
-    COPY_COLUMN(ret->product, q, 3);
-    COPY_COLUMN(ret->version, q, 4);
-    COPY_COLUMN(ret->severity, q, 8);
-    COPY_COLUMN(ret->dead_end, q, 14);
+    query_copy(q, 2, ret->id, sizeof ret->id);
+    query_copy(q, 3, ret->product, sizeof ret->product);
+    query_copy(q, 4, ret->version, sizeof ret->version);
+    query_copy(q, 8, ret->severity, sizeof ret->severity);
+    query_copy(q, 14, ret->dead_end, sizeof ret->dead_end);
 }
 
 static enum step read_one(struct query *q, struct release *ret, struct error *err)
@@ -164,11 +162,11 @@ static int read_target(struct query *q, struct target *ret, struct error *err)
         .size = query_number(q, 13),
         .is_broken = strcmp(query_text(q, 17), "whole") != 0,
     };
-    COPY_COLUMN(ret->path, q, 3);
-    COPY_COLUMN(ret->file, q, 4);
-    COPY_COLUMN(ret->component, q, 5);
-    COPY_COLUMN(ret->version, q, 6);
-    COPY_COLUMN(ret->kind, q, 7);
+    query_copy(q, 3, ret->path, sizeof ret->path);
+    query_copy(q, 4, ret->file, sizeof ret->file);
+    query_copy(q, 5, ret->component, sizeof ret->component);
+    query_copy(q, 6, ret->version, sizeof ret->version);
+    query_copy(q, 7, ret->kind, sizeof ret->kind);
     copy_hex(q, 14, ret->sha256, sizeof ret->sha256);
     copy_hex(q, 15, ret->sha1, sizeof ret->sha1);
     copy_hex(q, 16, ret->md5, sizeof ret->md5);

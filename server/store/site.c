@@ -12,8 +12,8 @@ static void read_site(struct query *q, struct site *ret)
         .bytes = query_number(q, 5),
         .created_at = query_number(q, 6),
     };
-    snprintf(ret->id, sizeof ret->id, "%s", query_text(q, 2));
-    snprintf(ret->zone, sizeof ret->zone, "%s", query_text(q, 3));
+    query_copy(q, 2, ret->id, sizeof ret->id);
+    query_copy(q, 3, ret->zone, sizeof ret->zone);
 }
 
 enum step site_by_id(struct tx *tx, int64_t tenant_row, const char *id, struct site *ret,

@@ -91,6 +91,8 @@ void query_bind_text(struct query *q, const char *name,
 void query_bind_texts_after(struct query *q, const char *name, const char *const *texts,
                             size_t count);
 void query_bind_number(struct query *q, const char *name, int64_t number);
+/* 0 stands for nothing: NULL. */
+void query_bind_number_or_null(struct query *q, const char *name, int64_t number);
 void query_bind_real(struct query *q, const char *name, double real);
 void query_bind_blob(struct query *q, const char *name, const void *bytes,
                      size_t length); /* not copied */
@@ -99,6 +101,8 @@ enum step query_step(struct query *q, struct error *err) MUST_CHECK;
 /* Columns of the present row, from 0; borrowed until the next step. Text of a NULL is "". */
 const char *query_text(struct query *q, int column);
 const char *query_text_or_null(struct query *q, int column);
+/* Into a room as large as the checks at the edge allow, so nothing is cut but damage. */
+void query_copy(struct query *q, int column, char *ret, size_t room);
 int64_t query_number(struct query *q, int column);
 double query_real(struct query *q, int column);
 bool query_is_null(struct query *q, int column);

@@ -36,8 +36,8 @@ static int read_upload(struct query *q, struct upload *ret, struct error *err)
         .created_at = query_number(q, 8),
         .updated_at = query_number(q, 9),
     };
-    snprintf(ret->id, sizeof ret->id, "%s", query_text(q, 2));
-    snprintf(ret->file, sizeof ret->file, "%s", query_text(q, 3));
+    query_copy(q, 2, ret->id, sizeof ret->id);
+    query_copy(q, 3, ret->file, sizeof ret->file);
     if (length != sizeof ret->sha256)
         return fail_internal(err, "upload %s has no hash", ret->id);
     memcpy(ret->sha256, sha256, sizeof ret->sha256);

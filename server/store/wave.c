@@ -20,14 +20,6 @@ int wave_insert(struct tx *tx, struct wave *wave, struct error *err)
     return 0;
 }
 
-static void bind_time(struct query *q, const char *name, int64_t at)
-{
-    if (at)
-        query_bind_number(q, name, at);
-    else
-        query_bind_null(q, name);
-}
-
 int wave_save(struct tx *tx, const struct wave *wave, struct error *err)
 {
     CLEANUP(query_finish) struct query q = query_start(tx, wave_save_sql);
@@ -39,9 +31,9 @@ int wave_save(struct tx *tx, const struct wave *wave, struct error *err)
     query_bind_number(&q, ":members", wave->members);
     query_bind_number(&q, ":active", wave->active);
     query_bind_number(&q, ":counted_resolved", wave->counted_resolved);
-    bind_time(&q, ":counted_at", wave->counted_at);
-    bind_time(&q, ":opened_at", wave->opened_at);
-    bind_time(&q, ":covered_at", wave->covered_at);
+    query_bind_number_or_null(&q, ":counted_at", wave->counted_at);
+    query_bind_number_or_null(&q, ":opened_at", wave->opened_at);
+    query_bind_number_or_null(&q, ":covered_at", wave->covered_at);
     query_bind_number(&q, ":state_at", wave->state_at);
     query_bind_number(&q, ":is_approved", wave->is_approved);
     query_bind_number(&q, ":accepted", wave->accepted);
@@ -72,9 +64,9 @@ static int read_row(struct query *q, struct wave *ret, struct error *err)
         .is_approved = query_number(q, 14),
         .accepted = query_number(q, 15),
     };
-    snprintf(ret->state, sizeof ret->state, "%s", query_text(q, 4));
-    snprintf(ret->state_reason, sizeof ret->state_reason, "%s", query_text(q, 5));
-    snprintf(ret->held_for, sizeof ret->held_for, "%s", query_text(q, 16));
+    query_copy(q, 4, ret->state, sizeof ret->state);
+    query_copy(q, 5, ret->state_reason, sizeof ret->state_reason);
+    query_copy(q, 16, ret->held_for, sizeof ret->held_for);
     ret->strata_limits = limits[0] ? strdup(limits) : NULL;
     return limits[0] && !ret->strata_limits ? fail_internal(err, "memory for a wave") : 0;
 }

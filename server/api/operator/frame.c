@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/operator/frame.h"
 
-#include "core/clock.h"
-
 #include <string.h>
 
 #define LIMIT_MOST 500
@@ -100,13 +98,6 @@ int frame_page(struct request *req, enum identifier kind, struct page *ret, stru
 int reply_page(struct reply *reply, json_t *items, const char *next)
 {
     return reply_json(reply, 200, json_pack("{s:o, s:s?}", "items", items, "next", next));
-}
-
-json_t *json_from_time(int64_t at)
-{
-    char text[CLOCK_TEXT_SIZE];
-
-    return at ? json_string(clock_text(at, text)) : json_null();
 }
 
 int json_add(json_t *array, json_t *value, struct error *err)

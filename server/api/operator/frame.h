@@ -32,8 +32,6 @@ int frame_page(struct request *req, enum identifier kind, struct page *ret,
 /* {"items":[…],"next":…}; takes the items. NULL next: this was the last page. */
 int reply_page(struct reply *reply, json_t *items, const char *next);
 
-/* A time as every document writes it; null for 0. */
-json_t *json_from_time(int64_t at);
 /* Adds what it takes; -1 when memory is out. */
 int json_add(json_t *array, json_t *value, struct error *err) MUST_CHECK;
 
