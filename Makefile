@@ -179,6 +179,7 @@ install: all ## install into DESTDIR/PREFIX
 	install -D -m 644 schema/openapi.json $(SHARE)/otad/openapi.json
 	install -D -m 644 systemd/otad.8 $(SHARE)/man/man8/otad.8
 	install -D -m 644 config/otad.conf.5 $(SHARE)/man/man5/otad.conf.5
+	install -D -m 644 config/otad-clients.7 $(SHARE)/man/man7/otad-clients.7
 	install -D -m 644 config/otactl.1 $(SHARE)/man/man1/otactl.1
 	install -D -m 644 config/otactl.bash $(SHARE)/bash-completion/completions/otactl
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
@@ -187,7 +188,7 @@ install: all ## install into DESTDIR/PREFIX
 	install -D -m 644 systemd/otad.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/otad.conf
 
 INSTALLED := sbin/otad bin/otactl share/otad/otad.conf share/otad/openapi.json share/man/man8/otad.8 \
-	share/man/man5/otad.conf.5 share/man/man1/otactl.1 share/bash-completion/completions/otactl \
+	share/man/man5/otad.conf.5 share/man/man7/otad-clients.7 share/man/man1/otactl.1 share/bash-completion/completions/otactl \
 	lib/systemd/system/otad.service lib/systemd/system/otad.socket lib/systemd/system/otad-operator.socket \
 	lib/sysusers.d/otad.conf
 installed-list:

@@ -20,6 +20,7 @@ BEGIN { FS = "\"" }
     print help
     kind["TEXT"] = "Text"; kind["PATH"] = "A path"; kind["NUMBER"] = "A number"
     kind["SECONDS"] = "A duration"; kind["BYTES"] = "A size"; kind["BOOL"] = "yes or no"
+    kind["NETWORKS"] = "Networks"
     printf "%s", words ? "One of " words : kind[type]
     print otherwise == "" ? "; empty by default." : "; default " otherwise "."
 }

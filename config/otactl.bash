@@ -34,16 +34,25 @@ _otactl()
     'device activate') [[ $current != -* ]] || words='--json --help' ;;
     'device revoke') [[ $current != -* ]] || words='--json --help --reason' ;;
     'device retire') [[ $current != -* ]] || words='--json --help' ;;
+    'device token') [[ $current != -* ]] || words='--json --help --token --delete --output' ;;
     'device import') [[ $current != -* ]] || words='--json --help' ;;
     'device tag') [[ $current != -* ]] || words='--json --help --remove' ;;
-    'device pin') [[ $current != -* ]] || words='--json --help --reason --until' ;;
+    'device pin') [[ $current != -* ]] || words='--json --help --reason --until --install --force-at --risk --consent --window --zone --transfer-rate' ;;
     'device hold') [[ $current != -* ]] || words='--json --help --reason --until' ;;
     'device unpin') [[ $current != -* ]] || words='--json --help' ;;
     'device pins') [[ $current != -* ]] || words='--json --help --limit --after --all' ;;
     'device join') [[ $current != -* ]] || words='--json --help --until' ;;
     'device leave') [[ $current != -* ]] || words='--json --help' ;;
-    'device set') [[ $current != -* ]] || words='--json --help --model --hardware --site --zone' ;;
-    'device '*) words='issue list count show timeline explain approve suspend activate revoke retire import tag pin hold unpin pins join leave set --help' ;;
+    'device deployments') [[ $current != -* ]] || words='--json --help --limit --after --all' ;;
+    'device reports') [[ $current != -* ]] || words='--json --help --limit --after --all' ;;
+    'device cancel') [[ $current != -* ]] || words='--json --help --reason --force' ;;
+    'device consent') [[ $current != -* ]] || words='--json --help --deny --reason' ;;
+    'device set') [[ $current != -* ]] || words='--json --help --model --hardware --site --zone --announce --auto-confirm' ;;
+    'device '*) words='issue list count show timeline explain approve suspend activate revoke retire token import tag pin hold unpin pins join leave deployments reports cancel consent set --help' ;;
+    'device-authentication show') [[ $current != -* ]] || words='--json --help' ;;
+    'device-authentication set') [[ $current != -* ]] || words='--json --help --target-tokens --no-target-tokens' ;;
+    'device-authentication gateway-token') [[ $current != -* ]] || words='--json --help --delete --output' ;;
+    'device-authentication '*) words='show set gateway-token --help' ;;
     'fleet versions') [[ $current != -* ]] || words='--json --help' ;;
     'fleet '*) words='versions --help' ;;
     'upload '*) [[ $current != -* ]] || words='--json --help --encoding' ;;
@@ -72,9 +81,9 @@ _otactl()
     'list show') [[ $current != -* ]] || words='--json --help' ;;
     'list delete') [[ $current != -* ]] || words='--json --help' ;;
     'list '*) words='list create show delete --help' ;;
-    'campaign create') [[ $current != -* ]] || words='--json --help --plan --start --target --channel --name --reason --kind --preset --wave --snapshot --no-sticky --salt-from --priority --supersede --approvals --expect --tolerance --start-at --end-at --on-end --rate --max-rate --leases --bytes --transfer-rate --install --force-at --risk --window --zone --expedite --pause-at --abort-at --strata --dead-man --on-abort --watch --promote --no-promote --attempts --confirm-after --stale-after --verify-timeout --offer-ttl --download-deadline --stall' ;;
-    'campaign preview') [[ $current != -* ]] || words='--json --help --plan --start --target --channel --name --reason --kind --preset --wave --snapshot --no-sticky --salt-from --priority --supersede --approvals --expect --tolerance --start-at --end-at --on-end --rate --max-rate --leases --bytes --transfer-rate --install --force-at --risk --window --zone --expedite --pause-at --abort-at --strata --dead-man --on-abort --watch --promote --no-promote --attempts --confirm-after --stale-after --verify-timeout --offer-ttl --download-deadline --stall' ;;
-    'campaign edit') [[ $current != -* ]] || words='--json --help --plan --start --target --channel --name --reason --kind --preset --wave --snapshot --no-sticky --salt-from --priority --supersede --approvals --expect --tolerance --start-at --end-at --on-end --rate --max-rate --leases --bytes --transfer-rate --install --force-at --risk --window --zone --expedite --pause-at --abort-at --strata --dead-man --on-abort --watch --promote --no-promote --attempts --confirm-after --stale-after --verify-timeout --offer-ttl --download-deadline --stall' ;;
+    'campaign create') [[ $current != -* ]] || words='--json --help --plan --start --target --channel --name --reason --kind --preset --wave --snapshot --no-sticky --salt-from --priority --supersede --approvals --expect --tolerance --start-at --end-at --on-end --rate --max-rate --leases --bytes --transfer-rate --install --force-at --risk --consent --window --zone --expedite --pause-at --abort-at --strata --dead-man --on-abort --watch --promote --no-promote --attempts --confirm-after --stale-after --verify-timeout --offer-ttl --download-deadline --stall' ;;
+    'campaign preview') [[ $current != -* ]] || words='--json --help --plan --start --target --channel --name --reason --kind --preset --wave --snapshot --no-sticky --salt-from --priority --supersede --approvals --expect --tolerance --start-at --end-at --on-end --rate --max-rate --leases --bytes --transfer-rate --install --force-at --risk --consent --window --zone --expedite --pause-at --abort-at --strata --dead-man --on-abort --watch --promote --no-promote --attempts --confirm-after --stale-after --verify-timeout --offer-ttl --download-deadline --stall' ;;
+    'campaign edit') [[ $current != -* ]] || words='--json --help --plan --start --target --channel --name --reason --kind --preset --wave --snapshot --no-sticky --salt-from --priority --supersede --approvals --expect --tolerance --start-at --end-at --on-end --rate --max-rate --leases --bytes --transfer-rate --install --force-at --risk --consent --window --zone --expedite --pause-at --abort-at --strata --dead-man --on-abort --watch --promote --no-promote --attempts --confirm-after --stale-after --verify-timeout --offer-ttl --download-deadline --stall' ;;
     'campaign list') [[ $current != -* ]] || words='--json --help --limit --after --all --state --channel --release' ;;
     'campaign show') [[ $current != -* ]] || words='--json --help' ;;
     'campaign watch') [[ $current != -* ]] || words='--json --help --interval' ;;
@@ -133,7 +142,7 @@ _otactl()
     'reload '*) [[ $current != -* ]] || words='--json --help' ;;
     'completion bash') [[ $current != -* ]] || words='--json --help' ;;
     'completion '*) words='bash --help' ;;
-    ' ') words='init device fleet upload artifact product release draft list campaign channel freeze site stop operator token audit trust server reload completion help --directory --token-file --json --help' ;;
+    ' ') words='init device device-authentication fleet upload artifact product release draft list campaign channel freeze site stop operator token audit trust server reload completion help --directory --token-file --json --help' ;;
     esac
     if [[ ! $words && $current != -* ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$current")

@@ -35,7 +35,8 @@ static unsigned device_threads(const struct config *config)
     return processors < 1 ? 1 : processors > THREADS_MOST ? THREADS_MOST : (unsigned)processors;
 }
 
-/* systemd's sockets carry names (FileDescriptorName=device|operator); -1: bind ourselves. */
+/* systemd's sockets carry names (FileDescriptorName=, as tls_audience_name() says); -1: bind
+ * ourselves. */
 static int inherited_socket(const char *name)
 {
     char **names = NULL;
@@ -80,36 +81,64 @@ static int start_store(struct service *service, struct error *err)
     return campaigns_open(app->store, config, &app->campaigns, err);
 }
 
-static int start_side(struct service *service, enum tls_audience audience, struct error *err)
+/* What a listener serves, and how; the order is the one of starting. */
+static const struct side {
+    enum tls_audience audience;
+    const struct routes *const *routes;
+    bool is_for_operators;
+    bool is_wanted_always; /* else: when an address is configured, or systemd has opened a socket */
+} sides[] = {
+    {TLS_DEVICES,   device_routes,   false, true },
+    {TLS_OPERATORS, operator_routes, true,  true },
+    {TLS_TOKENS,    device_routes,   false, false},
+    {TLS_PROXIES,   device_routes,   false, false},
+};
+
+static int start_side(struct app *app, const struct side *side, struct error *err)
 {
-    struct app *app = &service->app;
-    bool is_device = audience == TLS_DEVICES;
-    unsigned threads = is_device ? device_threads(app->config) : OPERATOR_THREADS;
-    struct http_server **server = is_device ? &app->device_server : &app->operator_server;
-    struct tls_listener **listener = is_device ? &app->device_listener : &app->operator_listener;
+    const struct config *config = app->config;
+    unsigned threads = side->is_for_operators ? OPERATOR_THREADS : device_threads(config);
+    const char *name = tls_audience_name(side->audience);
+    int inherited = inherited_socket(name);
     struct http_server_options http = {
-        .name = is_device ? "device" : "operator",
-        .config = app->config,
+        .name = name,
+        .config = config,
         .threads = threads,
-        .routes = is_device ? device_routes : operator_routes,
-        .hooks = api_hooks(app, is_device ? AUDIENCE_DEVICE : AUDIENCE_OPERATOR),
-        .redirect_root = !is_device,
-        .body_max = is_device ? app->config->device_body_max : 0,
-        .strict_transport = !is_device,
+        .routes = side->routes,
+        .hooks = api_hooks(app, side->audience),
+        .redirect_root = side->is_for_operators,
+        .body_max = side->is_for_operators ? 0 : config->device_body_max,
+        .base_url = side->is_for_operators ? NULL : config->device_base_url,
+        .takes_forwarded =
+            side->audience == TLS_PROXIES && strcmp(config->proxy_mode, "headers") == 0,
+        .strict_transport = side->is_for_operators,
     };
 
-    if (http_server_start(&http, server, err))
+    if (!side->is_wanted_always && inherited < 0 && !tls_listen_address(config, side->audience)[0])
+        return 0;
+    if (side->audience == TLS_TOKENS && !(app->secret_limits = tls_address_limits(config)))
+        return fail_internal(err, "no memory for limits");
+    if (http_server_start(&http, &app->servers[side->audience], err))
         return -1;
     struct tls_listener_options tls = {
-        .audience = audience,
-        .config = app->config,
+        .audience = side->audience,
+        .config = config,
         .threads = threads,
-        .inherited_fd = inherited_socket(http.name),
+        .inherited_fd = inherited,
         .port = -1,
+        .limits = side->audience == TLS_TOKENS ? app->secret_limits : NULL,
         .on_connection = http_server_add,
-        .arg = *server,
+        .arg = app->servers[side->audience],
     };
-    return tls_listener_start(&tls, listener, err);
+    return tls_listener_start(&tls, &app->listeners[side->audience], err);
+}
+
+static int start_sides(struct app *app, struct error *err)
+{
+    for (size_t i = 0; i < COUNT_OF(sides); i++)
+        if (start_side(app, &sides[i], err))
+            return -1;
+    return 0;
 }
 
 static int reload(struct app *app, struct error *err)
@@ -117,8 +146,9 @@ static int reload(struct app *app, struct error *err)
     struct service *service = (struct service *)((char *)app - offsetof(struct service, app));
 
     pthread_mutex_lock(&service->reloading);
-    int failed = tls_listener_reload(app->device_listener, err) ||
-                 tls_listener_reload(app->operator_listener, err);
+    int failed = 0;
+    for (size_t i = 0; i < TLS_AUDIENCES && !failed; i++)
+        failed = app->listeners[i] && tls_listener_reload(app->listeners[i], err);
     pthread_mutex_unlock(&service->reloading);
     if (failed)
         log_error("server.reload_failed", CAUSE(err));
@@ -149,8 +179,7 @@ int service_start(const struct config *config, struct service **ret, struct erro
     service->app.version = OTAD_VERSION;
     service->app.reload = reload;
     set_socket_deadlines(config);
-    if (start_store(service, err) || start_side(service, TLS_DEVICES, err) ||
-        start_side(service, TLS_OPERATORS, err) ||
+    if (start_store(service, err) || start_sides(&service->app, err) ||
         campaigns_start_ticker(service->app.campaigns, api_sever_transfers, &service->app, err))
         return -1;
     *ret = MOVE(service);
@@ -168,8 +197,11 @@ static int write_ports(const struct app *app, struct error *err)
     file = fopen(fresh, "w");
     if (!file)
         return fail_internal(err, "write %s: %m", fresh);
-    fprintf(file, "{\"device\":%d,\"operator\":%d}\n", tls_listener_port(app->device_listener),
-            tls_listener_port(app->operator_listener));
+    for (enum tls_audience i = TLS_DEVICES; i < TLS_AUDIENCES; i++)
+        if (app->listeners[i])
+            fprintf(file, "%s\"%s\":%d", i == TLS_DEVICES ? "{" : ",", tls_audience_name(i),
+                    tls_listener_port(app->listeners[i]));
+    fprintf(file, "}\n");
     if (fclose(MOVE(file)) || rename(fresh, path))
         return fail_internal(err, "write %s: %m", path);
     return 0;
@@ -177,8 +209,8 @@ static int write_ports(const struct app *app, struct error *err)
 
 int service_tell_ready(struct service *service, struct error *err)
 {
-    int device = tls_listener_port(service->app.device_listener);
-    int operator= tls_listener_port(service->app.operator_listener);
+    int device = tls_listener_port(service->app.listeners[TLS_DEVICES]);
+    int operator= tls_listener_port(service->app.listeners[TLS_OPERATORS]);
 
     if (write_ports(&service->app, err))
         return -1;
@@ -236,10 +268,11 @@ void service_drain(struct service *service, int64_t timeout_ms)
     struct app *app = &service->app;
 
     sd_notify(0, "STOPPING=1");
-    tls_listener_stop(&app->device_listener);
-    tls_listener_stop(&app->operator_listener);
-    http_server_drain(app->device_server, timeout_ms);
-    http_server_drain(app->operator_server, timeout_ms);
+    for (size_t i = 0; i < TLS_AUDIENCES; i++)
+        tls_listener_stop(&app->listeners[i]);
+    for (size_t i = 0; i < TLS_AUDIENCES; i++)
+        if (app->servers[i])
+            http_server_drain(app->servers[i], timeout_ms);
 }
 
 void service_stop(struct service **service)
@@ -250,14 +283,11 @@ void service_stop(struct service **service)
 
     if (app->campaigns)
         campaigns_stop_ticker(app->campaigns);
-    if (app->device_listener)
-        tls_listener_stop(&app->device_listener);
-    if (app->operator_listener)
-        tls_listener_stop(&app->operator_listener);
-    if (app->device_server)
-        http_server_stop(&app->device_server);
-    if (app->operator_server)
-        http_server_stop(&app->operator_server);
+    for (size_t i = 0; i < TLS_AUDIENCES; i++)
+        tls_listener_stop(&app->listeners[i]);
+    for (size_t i = 0; i < TLS_AUDIENCES; i++)
+        http_server_stop(&app->servers[i]);
+    limits_free(&app->secret_limits);
     if (app->campaigns)
         campaigns_close(&app->campaigns);
     if (app->seen)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that groups of make targets need:
 #   tests/install.sh build|check|demo|bench|fuzz|ktls|systemd ...
-# Says nothing and asks nobody when all is there. SWUpdate, which would bring a system service
-# along, is not installed but unpacked under build/swupdate.
+# Says nothing and asks nobody when all is there. What would bring a system service along is not
+# installed but unpacked: swupdate, haproxy and rauc under build/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,7 +14,7 @@ packages_of() {
     demo) echo openssl curl cpio ;;
     check) echo libcmocka-dev python3-pytest clang-format-14 clang-tidy-14 shellcheck mandoc \
         openssl curl cpio faketime chromium chromium-driver systemd git \
-        sqlite3 ;;
+        sqlite3 zchunk squashfs-tools dbus-daemon nginx-light ;;
     bench) echo python3 openssl nginx-light ;;
     fuzz) echo clang-14 libclang-rt-14-dev ;;
     ktls) echo qemu-system-x86 busybox-static cpio kmod ;;
@@ -77,30 +77,32 @@ download() {
     (cd "$folder" && apt-get download -qq -o APT::Sandbox::User="$(id -un)" "$@")
 }
 
-# SWUpdate and what it links that is not here already, from Debian's packages, into
-# build/swupdate/root; build/swupdate/run PROGRAM ARGUMENT... starts a program of it.
-unpack_swupdate() {
-    local folder=build/swupdate wanted archive
-    [ ! -x $folder/run ] || return 0
-    apt-cache show swupdate >/dev/null 2>&1 || refresh_lists
-    wanted=$(apt-get install -s --no-install-recommends swupdate 2>/dev/null |
+# unpack PACKAGE: it and what it links that is not here already, from Debian's packages, into
+# build/PACKAGE/root; build/PACKAGE/run PROGRAM ARGUMENT... starts a program of it.
+unpack() {
+    local package=$1 folder=build/$1 wanted archive
+    write_runner "$folder/run"
+    [ ! -d "$folder/root" ] || return 0
+    apt-cache show "$package" >/dev/null 2>&1 || refresh_lists
+    wanted=$(apt-get install -s --no-install-recommends "$package" 2>/dev/null |
         awk '/^Inst/ {print $2}') || true
-    if ! is_installed swupdate && [ -z "$wanted" ]; then
-        die "Debian's package swupdate is not to be had from the configured mirrors"
+    if ! is_installed "$package" && [ -z "$wanted" ]; then
+        die "Debian's package $package is not to be had from the configured mirrors"
     fi
-    echo "unpacking swupdate under $folder"
-    rm -rf $folder
-    mkdir -p $folder/packages $folder/root
+    echo "unpacking $package under $folder"
+    rm -rf "$folder/packages" "$folder/unpacked"
+    mkdir -p "$folder/packages" "$folder/unpacked"
     # shellcheck disable=SC2086 # package names are words
-    download $folder/packages $wanted || { refresh_lists && download $folder/packages $wanted; } ||
+    download "$folder/packages" $wanted || { refresh_lists && download "$folder/packages" $wanted; } ||
         die "cannot download $wanted"
     for archive in "$folder"/packages/*.deb; do
-        [ ! -e "$archive" ] || dpkg -x "$archive" $folder/root
+        [ ! -e "$archive" ] || dpkg -x "$archive" "$folder/unpacked"
     done
-    write_runner $folder/run
+    mv "$folder/unpacked" "$folder/root"
 }
 
 write_runner() {
+    mkdir -p "$(dirname "$1")"
     cat >"$1.new" <<'RUNNER'
 #!/bin/sh
 # Starts a program of the unpacked packages with the libraries that came with it.
@@ -110,8 +112,8 @@ shift
 for folder in "$root"/usr/lib/*-linux-gnu* "$root"/lib/*-linux-gnu* "$root"/usr/lib; do
     [ -d "$folder" ] && LD_LIBRARY_PATH=$folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 done
-export LD_LIBRARY_PATH
-[ ! -x "$root/usr/bin/$program" ] || exec "$root/usr/bin/$program" "$@"
+PATH=$root/usr/bin:$root/usr/sbin:/usr/sbin:$PATH
+export LD_LIBRARY_PATH PATH
 exec "$program" "$@"
 RUNNER
     chmod +x "$1.new"
@@ -128,5 +130,8 @@ for group in "$@"; do
 done
 install_missing "${wanted_packages[@]}"
 for group in "$@"; do
-    case $group in demo | check) unpack_swupdate ;; esac
+    case $group in
+    demo) unpack swupdate ;;
+    check) for package in swupdate haproxy rauc; do unpack "$package"; done ;;
+    esac
 done

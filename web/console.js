@@ -43,7 +43,9 @@ async function send(method, path, body) {
             ...(token ? { Authorization: `Bearer ${token}` } : {}) },
         body: body && JSON.stringify(body),
     });
-    if (!answer.ok) throw new Problem(answer.status, await answer.json().catch(() => ({})));
+    const told = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Problem(answer.status, told);
+    return told;
 }
 
 function make(tag, attributes = {}, ...children) {
@@ -110,6 +112,7 @@ function confirmed(title, what, yes, act) {
             await act(new FormData(form).get("reason").trim());
             dialog.close();
             refresh();
+            if (at("#device").open) openDevice(at("#device-title").textContent);
         } catch (error) {
             at(".problem", dialog).textContent = error.message;
         }
@@ -185,6 +188,23 @@ function waveRow(campaign, wave) {
         moves.length ? make("p", { class: "actions" }, ...moves.map((move) => moveButton(campaign, move, wave))) : null);
 }
 
+// What it would do if it were started now; its warnings name what the fleet's clients cannot do with it.
+async function openPreview(campaign) {
+    const { devices, matching, bytes, warnings } = await send("POST", "campaigns:preview", campaign.plan);
+    at("#preview-title").textContent = `Preview of ${campaign.name || campaign.id}`;
+    at("#preview .what").textContent =
+        `${number(devices)} of ${number(matching)} matching devices, ${number(bytes)} bytes`;
+    at("#preview .warnings").replaceChildren(...(warnings.length ? warnings.map((warning) =>
+        make("li", { class: "needs" }, warning.text))
+        : [make("li", { class: "empty" }, "No warnings.")]));
+    at("#preview").showModal();
+}
+
+function previewButton(campaign) {
+    return ["draft", "review", "scheduled"].includes(campaign.state)
+        ? make("button", { "data-preview": campaign.id, onclick: () => openPreview(campaign) }, "Preview") : null;
+}
+
 function needs(campaign) {
     if (campaign.state === "review")
         return `${campaign.approvals_given} of ${campaign.approvals_needed} have approved plan ${campaign.plan_hash.slice(0, 12)}`;
@@ -202,7 +222,8 @@ function campaignCard(campaign) {
             make("code", {}, campaign.target)),
         needs(campaign) ? make("p", { class: "needs" }, needs(campaign)) : null,
         ...campaign.waves.map((wave) => waveRow(campaign, wave)),
-        make("p", { class: "actions" }, ...campaignMoves(campaign).map((move) => moveButton(campaign, move))));
+        make("p", { class: "actions" }, ...[previewButton(campaign)].filter(Boolean),
+            ...campaignMoves(campaign).map((move) => moveButton(campaign, move))));
 }
 
 async function showCampaigns() {
@@ -246,11 +267,14 @@ async function showDevices() {
         make("td", {}, device.model || ""),
         make("td", {}, device.version || "unknown"),
         make("td", {}, when(device.seen_at)),
-        make("td", {}, device.client || ""))));
+        make("td", {}, client(device)))));
     at("#devices .first").disabled = !page.after;
     at("#devices .next").disabled = !list.next;
     at("#devices .next").dataset.after = list.next || "";
 }
+
+// Its name and version where the User-Agent tells them.
+const client = ({ client }) => client ? [client.name || client.agent, client.version].filter(Boolean).join(" ") : "";
 
 function fact(name, value) {
     return value === undefined || value === null || value === "" ? []
@@ -260,20 +284,68 @@ function fact(name, value) {
 function steering({ pin, channel, zone }) {
     const until = (at) => at ? ` until ${at}` : "";
     return [
-        ...(pin ? fact("Pin", `${pin.release || "held: gets nothing"}${until(pin.expires_at)}, ${pin.reason}`) : []),
+        ...(pin ? fact("Pin", [`${pin.release || "held: gets nothing"}${until(pin.expires_at)}`,
+            pin.install === "forced" ? "" : pin.install, pin.consent ? "with consent" : "", pin.reason]
+            .filter(Boolean).join(", ")) : []),
         ...(channel ? fact("Channel", `${channel.channel}${until(channel.until)}`) : []),
         ...fact("Zone", zone)];
 }
 
+// [label, what it does, path below the deployment, what is asked]
+const WORDS = {
+    cancel: ["Cancel", "The device is asked to stop; it may have gone too far.", "cancel", {}],
+    force: ["Force quit", "It is over at once, whatever the device says; its transfers are cut.", "cancel", { force: true }],
+    agree: ["Consent", "In the place of the person at the device: it may fetch and install.", "consent", { given: true }],
+    deny: ["Deny", "It is offered on, and waits.", "consent", { given: false }],
+};
+const UNDER_WAY = ["offered", "downloading", "downloaded", "waiting", "installing", "verifying"];
+
+function deploymentWords({ state, consent, is_cancelling }) {
+    if (!UNDER_WAY.includes(state)) return [];
+    return [...(consent === "required" ? ["agree", "deny"] : []), ...(is_cancelling ? [] : ["cancel"]), "force"];
+}
+
+function wordButton(deployment, word) {
+    const [label, what, verb, body] = WORDS[word];
+    return make("button", { "data-word": word, onclick: () => confirmed(`${label}: ${deployment.release}?`, what, label,
+        (reason) => send("POST", path("devices", deployment.device, "deployments", deployment.id, verb),
+            { ...body, ...(reason ? { reason } : {}) })) }, label);
+}
+
+function reportText({ told }) {
+    const progress = told.progress ? `${told.progress.count} of ${told.progress.of}` : "";
+    return [told.status, told.execution, told.finished === "none" ? "" : told.finished, told.code, progress,
+        ...(told.details || [])].filter((part) => part !== undefined && part !== "").join("\n");
+}
+
+function deploymentRow(deployment, reports) {
+    const state = deployment.is_cancelling ? `${deployment.state}, to be stopped` : deployment.state;
+    return make("article", { class: "deployment" },
+        make("header", {}, make("strong", {}, deployment.id), make("span", {}, deployment.release),
+            make("span", { class: `state ${deployment.state}` }, state), make("span", {}, deployment.campaign),
+            deployment.consent === "none" ? null : make("span", {}, `consent ${deployment.consent}`),
+            deployment.held_until ? make("span", {}, `held until ${deployment.held_until}`) : null,
+            when(deployment.state_at)),
+        make("ul", { class: "reports" }, ...reports.map((report) =>
+            make("li", {}, when(report.at), make("pre", {}, reportText(report))))),
+        make("p", { class: "actions" }, ...deploymentWords(deployment).map((word) => wordButton(deployment, word))));
+}
+
+async function deploymentRows(base) {
+    const { items } = await get(`${base}/deployments`, { limit: "5" });
+    return Promise.all(items.map(async (deployment) => deploymentRow(deployment,
+        (await get(`${base}/deployments/${path(deployment.id)}/reports`, { limit: "3" })).items)));
+}
+
 async function openDevice(id) {
     const base = path("devices", id);
-    const [device, explain, timeline] = await Promise.all(
-        [get(base), get(`${base}/explain`), get(`${base}/timeline`, { limit: "50" })]);
+    const [device, explain, timeline, deployments] = await Promise.all(
+        [get(base), get(`${base}/explain`), get(`${base}/timeline`, { limit: "50" }), deploymentRows(base)]);
     at("#device-title").textContent = device.id;
     at("#device .facts").replaceChildren(
         ...fact("State", device.state), ...fact("Model", device.model), ...fact("Hardware", device.hardware),
         ...fact("Site", device.site), ...steering(device), ...fact("Version", device.version), ...fact("Boot id", device.boot_id),
-        ...fact("Security floor", device.floor), ...fact("Address", device.address),
+        ...fact("Security floor", device.floor), ...fact("Client", client(device)), ...fact("Address", device.address),
         ...fact("Tags", (device.tags || []).join(", ")),
         ...(device.certificates || []).flatMap((one) =>
             fact("Certificate", `${one.fingerprint} (${one.state}, until ${one.not_after})`)),
@@ -281,12 +353,14 @@ async function openDevice(id) {
     at("#device .answer").textContent = explain.answer.text;
     at("#device .explain").replaceChildren(...explain.steps.map((step) =>
         make("li", {}, [step.campaign, step.release, step.text].filter(Boolean).join(": "))));
+    at("#device .deployments").replaceChildren(...(deployments.length ? deployments
+        : [make("p", { class: "empty" }, "Nothing was deployed to it yet.")]));
     at("#device .timeline").replaceChildren(...timeline.items.map((event) => make("tr", {},
         make("td", {}, when(event.at)),
         make("td", {}, event.kind),
         make("td", {}, [event.from, event.to].filter(Boolean).join(" → ")),
         make("td", { class: "wide" }, event.detail || ""))));
-    at("#device").showModal();
+    if (!at("#device").open) at("#device").showModal();
 }
 
 // ---------------------------------------------------------------- the page

@@ -16,17 +16,17 @@ struct app {
     struct blob_store *blobs;
     struct seen *seen;
     struct campaigns *campaigns;
-    struct tls_listener *device_listener, *operator_listener; /* NULL until started */
-    struct http_server *device_server, *operator_server;
+    struct tls_listener *listeners[TLS_AUDIENCES]; /* NULL until started, or when not wanted */
+    struct http_server *servers[TLS_AUDIENCES];
+    struct limits *secret_limits; /* what wrong tokens of devices cost their address */
     int64_t started_at;
     const char *version;
     /* Asks main to reload certificates; 0 or -1 with what was wrong. Any thread. */
     int (*reload)(struct app *app, struct error *err);
 };
 
-/* Hooks of api/identity.c: AUDIENCE_DEVICE for the device listener, AUDIENCE_OPERATOR for the
- * other. An unknown certificate says nothing of which of the two it is for. */
-struct http_hooks api_hooks(struct app *app, enum audience listener);
+/* Hooks of api/identity.c for each listener: what comes in says nothing of what it is for. */
+struct http_hooks api_hooks(struct app *app, enum tls_audience audience);
 
 /* NULL-terminated lists of route tables. */
 extern const struct routes *const device_routes[];

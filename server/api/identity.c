@@ -6,6 +6,7 @@
 #include "api/device/ddi.h"
 #include "api/idempotency.h"
 #include "api/scope.h"
+#include "core/clock.h"
 
 #include <assert.h>
 
@@ -15,14 +16,14 @@ static int device_may(uint64_t standing, struct error *err)
         enum problem problem;
         const char *detail;
     } refusals[] = {
-        [STANDING_PENDING] = {PROBLEM_DEVICE_PENDING, "an operator has to approve this device"                          },
-        [STANDING_SUSPENDED] = {PROBLEM_FORBIDDEN,      "the device is suspended"                                         },
-        [STANDING_REVOKED] = {PROBLEM_DEVICE_REVOKED, "the device or its certificate was revoked"                       },
-        [STANDING_EXPIRED] = {PROBLEM_FORBIDDEN,      "the certificate has expired"                                     },
-        [STANDING_UNKNOWN] = {PROBLEM_FORBIDDEN,      "the certificate belongs to no device"                            },
-        [STANDING_UNNAMED] = {PROBLEM_FORBIDDEN,      "the certificate's common name is no device id"                   },
-        [STANDING_NAME_TAKEN] =
-            {PROBLEM_FORBIDDEN,      "the certificate bears the name of a device it does not belong to"},
+        [STANDING_PENDING] = {PROBLEM_DEVICE_PENDING, "an operator has to approve this device"       },
+        [STANDING_SUSPENDED] = {PROBLEM_FORBIDDEN,      "the device is suspended"                      },
+        [STANDING_REVOKED] = {PROBLEM_DEVICE_REVOKED, "the device or its certificate was revoked"    },
+        [STANDING_EXPIRED] = {PROBLEM_FORBIDDEN,      "the certificate has expired"                  },
+        [STANDING_UNKNOWN] = {PROBLEM_FORBIDDEN,      "no device goes by this certificate or name"   },
+        [STANDING_UNNAMED] = {PROBLEM_FORBIDDEN,      "the certificate's common name is no device id"},
+        [STANDING_NAME_TAKEN] = {PROBLEM_FORBIDDEN,
+                              "the name is of a device whose own certificate was not shown"          },
     };
 
     if (standing == STANDING_GOOD)
@@ -83,16 +84,32 @@ static void seen(void *app, const struct identity *identity, const struct peer *
         seen_touch(((struct app *)app)->seen, identity->row, now, peer->address_text, user_agent);
 }
 
-struct http_hooks api_hooks(struct app *app, enum audience listener)
+/* The handshake took a token from the address's bucket; here it has proven to be a good one. */
+static void proven_by_secret(void *app, const struct peer *peer)
 {
+    limits_give_back(((struct app *)app)->secret_limits, &peer->address, clock_monotonic_ms());
+}
+
+struct http_hooks api_hooks(struct app *app, enum tls_audience audience)
+{
+    static int (*const identify[TLS_AUDIENCES])(void *, const struct request *, bool,
+                                                struct identity *, struct error *) = {
+        [TLS_DEVICES] = identify_device,
+        [TLS_OPERATORS] = identify_operator,
+        [TLS_TOKENS] = identify_by_secret,
+        [TLS_PROXIES] = identify_proxied,
+    };
+    bool is_for_operators = audience == TLS_OPERATORS;
+
     return (struct http_hooks){
         .app = app,
-        .identify = listener == AUDIENCE_DEVICE ? identify_device : identify_operator,
+        .identify = identify[audience],
+        .proven = audience == TLS_TOKENS ? proven_by_secret : NULL,
         .authorise = authorise,
-        .perform = listener == AUDIENCE_OPERATOR ? perform_once : NULL,
+        .perform = is_for_operators ? perform_once : NULL,
         .generation = generation,
         .submit = submit,
         .seen = seen,
-        .write_error = listener == AUDIENCE_DEVICE ? ddi_write_error : NULL,
+        .write_error = is_for_operators ? NULL : ddi_write_error,
     };
 }

@@ -16,14 +16,18 @@ enum standing {
     STANDING_EXPIRED,
     STANDING_UNKNOWN,
     STANDING_UNNAMED,    /* the certificate's name cannot be a device's */
-    STANDING_NAME_TAKEN, /* it is another device's */
+    STANDING_NAME_TAKEN, /* it is another device's, or the certificate of its own is missing */
 };
 
-/* identity_device.c and identity_operator.c: the identify hooks. */
-int identify_device(void *app, const struct peer *peer, const char *authorization, bool on_writer,
-                    struct identity *ret, struct error *err);
-int identify_operator(void *app, const struct peer *peer, const char *authorization, bool on_writer,
-                      struct identity *ret, struct error *err);
+/* The identify hooks, one per listener. */
+int identify_device(void *app, const struct request *req, bool on_writer, struct identity *ret,
+                    struct error *err);
+int identify_operator(void *app, const struct request *req, bool on_writer, struct identity *ret,
+                      struct error *err);
+int identify_by_secret(void *app, const struct request *req, bool on_writer, struct identity *ret,
+                       struct error *err);
+int identify_proxied(void *app, const struct request *req, bool on_writer, struct identity *ret,
+                     struct error *err);
 
 /* Tokens read otat_<id>_<secret>: 10 characters of base32, 43 of base64url. */
 #define TOKEN_SECRET_LENGTH 43

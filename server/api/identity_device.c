@@ -1,22 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A device is the row of its certificate. Names inside the certificate only say which row an
- * unknown certificate asks to become. */
-#include "api/identity.h"
+ * unknown certificate asks to become. Where others vouch for a device, its name is all there is. */
+#include "api/identity_contact.h"
 
 #include "core/clock.h"
+#include "core/digest.h"
 #include "core/log.h"
 #include "core/text.h"
 
 #include <string.h>
 
-#define DEFAULT_TENANT 1
+#define TENANT_ID "DEFAULT"
 
-struct contact {
-    struct app *app;
-    const struct peer *peer;
-    int64_t now;
-    struct identity *identity;
-};
+struct contact contact_of(struct app *app, const struct request *req, struct identity *ret)
+{
+    *ret = (struct identity){.kind = AUDIENCE_ANYONE};
+    return (struct contact){
+        .app = app, .peer = request_peer(req), .now = clock_wall(), .identity = ret};
+}
+
+const char *contact_path_device(const struct request *req)
+{
+    const char *tenant = request_parameter_or_null(req, "tenant");
+
+    return tenant && text_same_ignoring_case(tenant, TENANT_ID)
+               ? request_parameter_or_null(req, "id")
+               : NULL;
+}
 
 static void stand(struct identity *identity, enum standing standing)
 {
@@ -87,8 +97,9 @@ static int register_device(struct contact *contact, struct tx *tx, struct device
 
     *ret = (struct device){.tenant_row = DEFAULT_TENANT,
                            .state = is_auto ? DEVICE_ACTIVE : DEVICE_PENDING};
-    snprintf(ret->id, sizeof ret->id, "%s", contact->peer->common_name);
-    if (device_insert(tx, ret, contact->now, err) || add_certificate(contact, tx, ret, err))
+    snprintf(ret->id, sizeof ret->id, "%s", contact->name);
+    if (device_insert(tx, ret, contact->now, err) ||
+        (contact->peer->has_certificate && add_certificate(contact, tx, ret, err)))
         return -1;
     log_info("device.registered", TEXT("device", ret->id),
              TEXT("state", device_state_name(ret->state)));
@@ -103,35 +114,50 @@ static int note_certificate(const struct certificate *certificate, void *arg, st
     return 0;
 }
 
+static int has_certificate(struct tx *tx, const struct device *device, bool *ret, struct error *err)
+{
+    *ret = false;
+    return device_certificates(tx, device->row_id, note_certificate, ret, err);
+}
+
 /* A row that an operator made without naming a certificate waits for the first that bears its name;
  * any other row with that name is somebody else's. */
 static int awaits_certificate(struct tx *tx, const struct device *device, bool *ret,
                               struct error *err)
 {
-    bool has_certificate = false;
+    bool has_one = false;
 
-    if (device->state == DEVICE_REGISTERED &&
-        device_certificates(tx, device->row_id, note_certificate, &has_certificate, err))
+    if (device->state == DEVICE_REGISTERED && has_certificate(tx, device, &has_one, err))
         return -1;
-    *ret = device->state == DEVICE_REGISTERED && !has_certificate;
+    *ret = device->state == DEVICE_REGISTERED && !has_one;
     return 0;
+}
+
+/* By what a collision is known again: the certificate, else who vouched. */
+static void write_mark(const struct contact *contact, uint8_t ret[SHA256_SIZE])
+{
+    if (contact->witness)
+        sha256(contact->witness, strlen(contact->witness), ret);
+    else
+        memcpy(ret, contact->peer->fingerprint, SHA256_SIZE);
 }
 
 static int refuse_name(struct contact *contact, struct tx *tx, const struct device *device,
                        struct error *err)
 {
+    uint8_t mark[SHA256_SIZE];
     bool is_new, is_known;
 
-    if (device_collision_known(tx, device->row_id, contact->peer->fingerprint, &is_known, err))
+    write_mark(contact, mark);
+    if (device_collision_known(tx, device->row_id, mark, &is_known, err))
         return -1;
     if (!is_known && !tx->is_write)
         return HANDLE_AS_WRITE;
     if (!is_known) {
-        if (device_note_collision(tx, device, contact->peer->fingerprint, contact->now, &is_new,
-                                  err))
+        if (device_note_collision(tx, device, mark, contact->now, &is_new, err))
             return -1;
         log_warning("device.collision", TEXT("device", device->id),
-                    TEXT("address", contact->peer->address_text));
+                    TEXT("address", contact->peer->address_text), TEXT("by", contact->witness));
     }
     stand(contact->identity, STANDING_NAME_TAKEN);
     return 0;
@@ -147,11 +173,11 @@ static int meet_unknown(struct contact *contact, struct tx *tx, struct error *er
         stand(contact->identity, STANDING_UNKNOWN);
         return 0;
     }
-    if (!identifier_ok(IDENTIFIER_DEVICE, contact->peer->common_name)) {
+    if (!identifier_ok(IDENTIFIER_DEVICE, contact->name)) {
         stand(contact->identity, STANDING_UNNAMED);
         return 0;
     }
-    enum step step = device_by_id(tx, DEFAULT_TENANT, contact->peer->common_name, &device, err);
+    enum step step = device_by_id(tx, DEFAULT_TENANT, contact->name, &device, err);
     if (step == STEP_FAILED)
         return -1;
     if (step == STEP_ROW) {
@@ -197,20 +223,68 @@ static int meet(struct contact *contact, struct tx *tx, struct error *err)
     return 0;
 }
 
-int identify_device(void *app, const struct peer *peer, const char *authorization, bool on_writer,
-                    struct identity *ret, struct error *err)
+int contact_meet(struct contact *contact, meet_fn meet_it, bool on_writer, struct error *err)
 {
     CLEANUP(tx_end) struct tx tx = {0};
-    struct app *house = app;
-    struct contact contact = {.app = house, .peer = peer, .now = clock_wall(), .identity = ret};
+    struct store *store = contact->app->store;
 
-    (void)authorization; /* old clients send tokens along; the certificate alone counts */
-    *ret = (struct identity){.kind = AUDIENCE_DEVICE};
-    ret->generation = store_generation(house->store);
-    if (on_writer ? tx_write(&tx, house->store, err) : tx_read(&tx, house->store, err))
+    contact->identity->kind = AUDIENCE_DEVICE;
+    contact->identity->generation = store_generation(store);
+    if (on_writer ? tx_write(&tx, store, err) : tx_read(&tx, store, err))
         return HANDLE_FAILED;
-    int met = meet(&contact, &tx, err);
+    int met = meet_it(contact, &tx, err);
     if (met)
         return met < 0 ? HANDLE_FAILED : HANDLE_AS_WRITE;
     return tx_commit(&tx, err) ? HANDLE_FAILED : HANDLE_OK;
+}
+
+int identify_device(void *app, const struct request *req, bool on_writer, struct identity *ret,
+                    struct error *err)
+{
+    struct contact contact = contact_of(app, req, ret);
+
+    /* Old clients send tokens along; the certificate alone counts. */
+    contact.name = contact.peer->common_name;
+    return contact_meet(&contact, meet, on_writer, err);
+}
+
+/* -- without a certificate -- */
+
+int contact_is(struct contact *contact, struct tx *tx, struct device *device, struct error *err)
+{
+    if (device->state == DEVICE_REGISTERED) {
+        if (!tx->is_write)
+            return HANDLE_AS_WRITE;
+        if (activate(contact, tx, device, err))
+            return -1;
+    }
+    name_device(contact, device, INT64_MAX);
+    contact->identity->by_token = true;
+    return 0;
+}
+
+int contact_meet_named(struct contact *contact, struct tx *tx, struct error *err)
+{
+    struct device device;
+    bool has_own;
+
+    if (!identifier_ok(IDENTIFIER_DEVICE, contact->name))
+        return fail(err, PROBLEM_BAD_REQUEST, "the name cannot be a device's id");
+    contact->identity->by_token = true;
+    enum step step = device_by_id(tx, DEFAULT_TENANT, contact->name, &device, err);
+    if (step == STEP_FAILED)
+        return -1;
+    if (step == STEP_ROW) {
+        if (has_certificate(tx, &device, &has_own, err))
+            return -1;
+        return has_own ? refuse_name(contact, tx, &device, err)
+                       : contact_is(contact, tx, &device, err);
+    }
+    if (strcmp(contact->app->config->device_enrolment, "deny") == 0) {
+        stand(contact->identity, STANDING_UNKNOWN);
+        return 0;
+    }
+    if (!tx->is_write)
+        return HANDLE_AS_WRITE;
+    return register_device(contact, tx, &device, err) ? -1 : contact_is(contact, tx, &device, err);
 }

@@ -152,12 +152,14 @@ static int identify_by_certificate(struct tx *tx, const struct peer *peer, struc
     return name_operator(&operator, operator.role, ret, err);
 }
 
-int identify_operator(void *app, const struct peer *peer, const char *authorization, bool on_writer,
-                      struct identity *ret, struct error *err)
+int identify_operator(void *app, const struct request *req, bool on_writer, struct identity *ret,
+                      struct error *err)
 {
     static const char scheme[] = "Bearer ";
     CLEANUP(tx_end) struct tx tx = {0};
     struct store *store = ((struct app *)app)->store;
+    const struct peer *peer = request_peer(req);
+    const char *authorization = request_authorization(req);
     int met;
 
     *ret = (struct identity){.kind = AUDIENCE_ANYONE};

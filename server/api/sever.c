@@ -6,7 +6,7 @@
 #include "tls/socket.h"
 
 struct transfer_question {
-    int64_t campaign_row, release_row; /* 0: any */
+    int64_t campaign_row, release_row, device_row; /* 0: any */
 };
 
 static bool carries_transfer(const struct socket_labels *labels, const void *arg)
@@ -16,12 +16,13 @@ static bool carries_transfer(const struct socket_labels *labels, const void *arg
     if (!labels->campaign_row && !labels->release_row)
         return false;
     return (!asked->campaign_row || asked->campaign_row == labels->campaign_row) &&
-           (!asked->release_row || asked->release_row == labels->release_row);
+           (!asked->release_row || asked->release_row == labels->release_row) &&
+           (!asked->device_row || asked->device_row == labels->device_row);
 }
 
 void api_sever_transfers(void *app, int64_t campaign_row, int64_t release_row)
 {
-    const struct transfer_question question = {campaign_row, release_row};
+    const struct transfer_question question = {campaign_row, release_row, 0};
 
     (void)app;
     int cut = secure_socket_sever(carries_transfer, &question);
@@ -40,8 +41,8 @@ static int forget_certificate(const struct certificate *certificate, void *arg, 
     const struct app *app = arg;
 
     (void)err;
-    if (app->device_listener)
-        tls_listener_forget(app->device_listener, certificate->fingerprint);
+    if (app->listeners[TLS_DEVICES])
+        tls_listener_forget(app->listeners[TLS_DEVICES], certificate->fingerprint);
     return 0;
 }
 
@@ -57,26 +58,60 @@ void api_sever_device(struct app *app, int64_t device_row)
         log_warning("device.sessions_kept", NUMBER("device_row", device_row), CAUSE(&err));
 }
 
+/* Operators' connections bear no device's label. */
+static bool came_by_secret(const struct socket_labels *labels, const void *arg)
+{
+    (void)arg;
+    return labels->device_row && !labels->peer->has_certificate && !labels->peer->is_trusted;
+}
+
+static void sever_secrets_now(struct store *store, void *arg)
+{
+    (void)store, (void)arg;
+    secure_socket_sever(came_by_secret, NULL);
+}
+
+void sever_secrets_after_commit(struct tx *tx)
+{
+    tx_after_commit(tx, sever_secrets_now, NULL);
+}
+
 struct severed_device {
     struct app *app;
-    int64_t row;
+    int64_t row, campaign_row; /* campaign_row 0: everything it does */
 };
 
 static void sever_now(struct store *store, void *arg)
 {
     const struct severed_device *device = arg;
+    const struct transfer_question question = {device->campaign_row, 0, device->row};
 
     (void)store;
-    api_sever_device(device->app, device->row);
+    if (device->campaign_row)
+        secure_socket_sever(carries_transfer, &question);
+    else
+        api_sever_device(device->app, device->row);
 }
 
-int sever_device_after_commit(struct tx *tx, struct app *app, int64_t device_row, struct error *err)
+static int sever_after_commit(struct tx *tx, const struct severed_device *wish, struct error *err)
 {
     struct severed_device *device = malloc(sizeof *device);
 
     if (!device)
         return fail_internal(err, "out of memory");
-    *device = (struct severed_device){app, device_row};
+    *device = *wish;
     tx_after_commit(tx, sever_now, device);
     return 0;
+}
+
+int sever_device_after_commit(struct tx *tx, struct app *app, int64_t device_row, struct error *err)
+{
+    return sever_after_commit(tx, &(struct severed_device){app, device_row, 0}, err);
+}
+
+int sever_deployment_after_commit(struct tx *tx, struct app *app,
+                                  const struct deployment *deployment, struct error *err)
+{
+    return sever_after_commit(
+        tx, &(struct severed_device){app, deployment->device_row, deployment->campaign_row}, err);
 }

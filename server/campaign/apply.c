@@ -26,15 +26,22 @@ static void answer(struct decision *ret, enum verdict verdict, const char *reaso
     snprintf(ret->reason, sizeof ret->reason, "%s", reason);
 }
 
+static int64_t soonest(const struct config *config)
+{
+    return config->device_poll_minimum < config->device_poll ? config->device_poll_minimum
+                                                             : config->device_poll;
+}
+
 /* Who waits for a turn of its own is told when that is. What ends for many at one time, or earlier
  * than it was said, is come back for in the usual interval, and only the last stretch is shorter.
  */
 static int64_t poll_after(const struct poll *poll, const struct resolution *resolution)
 {
-    const struct config *config = poll->campaigns->config;
-    int64_t wait = resolution->until - poll->move.now, interval = config->device_poll;
-    int64_t least = config->device_poll_minimum < interval ? config->device_poll_minimum : interval;
-    bool is_its_own = resolution->reason == REASON_BACK_OFF || reason_step(resolution->reason) == 9;
+    int64_t wait = resolution->until - poll->move.now,
+            interval = poll->campaigns->config->device_poll;
+    int64_t least = soonest(poll->campaigns->config);
+    bool is_its_own = resolution->reason == REASON_BACK_OFF ||
+                      resolution->reason == REASON_REFETCH || reason_step(resolution->reason) == 9;
 
     if (resolution->until == 0 || wait <= 0 || (!is_its_own && wait >= interval))
         return 0;
@@ -51,11 +58,17 @@ static void answer_later(const struct poll *poll, const struct resolution *resol
 static void set_terms(const struct deployment *deployment, const struct resolution *terms,
                       struct decision *ret)
 {
+    const struct rules *rules = terms->plan ? &terms->plan->rules : NULL;
+
     ret->rate = deployment->rate;
     ret->install = terms->install;
     ret->install_wait = terms->install_wait;
-    if (terms->plan)
-        snprintf(ret->risk, sizeof ret->risk, "%s", terms->plan->rules.risk);
+    ret->awaits_consent = deployment_awaits_consent(deployment);
+    ret->has_window = rules && rules->install_windows.count > 0 && !rules->is_expedited;
+    ret->window_is_open = terms->install_wait == 0;
+    ret->is_download_only = rules && rules->install == INSTALL_PRESTAGE;
+    if (rules)
+        snprintf(ret->risk, sizeof ret->risk, "%s", rules->risk);
 }
 
 static void answer_deployment(const struct deployment *deployment, const struct resolution *terms,
@@ -72,6 +85,19 @@ static void answer_deployment(const struct deployment *deployment, const struct 
     else
         answer(ret, VERDICT_OFFER, reason_code(REASON_OFFER));
     set_terms(deployment, terms, ret);
+}
+
+/* Whoever has the image ahead of its window is there when that opens. */
+static void answer_offer(const struct poll *poll, const struct deployment *deployment,
+                         const struct resolution *terms, struct decision *ret)
+{
+    const struct config *config = poll->campaigns->config;
+    int64_t third = terms->install_wait / 3;
+
+    answer_deployment(deployment, terms, ret);
+    if (ret->is_download_only || third == 0 || third >= config->device_poll)
+        return;
+    ret->poll_after = third > soonest(config) ? third : soonest(config);
 }
 
 /* -- a new offer -- */
@@ -162,7 +188,7 @@ static int add_taken(int wave, const char *state, int64_t count, void *arg, stru
     (void)err;
     taken->offered += count;
     taken->in_wave += wave == taken->wave ? count : 0;
-    if (strcmp(state, deployment_state_name(DEPLOYMENT_CONFIRMED)) == 0)
+    if (outcome_counted(state) == OUTCOME_CONFIRMED)
         taken->confirmed += count;
     return 0;
 }
@@ -194,14 +220,19 @@ static struct deployment *earlier_attempt(struct poll *poll, const struct plan *
     return NULL;
 }
 
+/* What waited for consent goes on as the same offer. */
 static int write_offer(struct poll *poll, struct deployment *deployment,
                        const struct resolution *resolution, struct error *err)
 {
     const struct device *device = poll->device;
 
+    if (deployment->row_id && deployment->is_open)
+        return deployment_move(poll->tx, poll->campaigns, deployment, DEPLOYMENT_OFFERED,
+                               &poll->move, err);
     if (deployment->release_row != resolution->release_row)
         deployment->failures = 0;
     deployment->release_row = resolution->release_row;
+    deployment->asks_consent = resolution->plan->rules.asks_consent;
     snprintf(deployment->version_before, sizeof deployment->version_before, "%s", device->version);
     snprintf(deployment->boot_id_before, sizeof deployment->boot_id_before, "%s", device->boot_id);
     return deployment_offer(poll->tx, poll->campaigns, deployment, &poll->move, err);
@@ -229,8 +260,35 @@ static int offer_with_lease(struct poll *poll, struct deployment *deployment,
         return -1;
     }
     capacity_name(capacity, grant.lease, deployment->row_id);
+    answer_offer(poll, deployment, resolution, ret);
+    return 0;
+}
+
+/* Nothing is reserved for it until the device agrees, unless it has ahead. */
+static int offer_for_consent(struct poll *poll, struct deployment *deployment,
+                             struct resolution *resolution, struct decision *ret, struct error *err)
+{
+    if (write_offer(poll, deployment, resolution, err) ||
+        deployment_move(poll->tx, poll->campaigns, deployment, DEPLOYMENT_WAITING, &poll->move,
+                        err))
+        return -1;
     answer_deployment(deployment, resolution, ret);
     return 0;
+}
+
+static int place_offer(struct poll *poll, struct deployment *deployment,
+                       struct resolution *resolution, struct decision *ret, struct error *err)
+{
+    bool asks = resolution->plan->rules.asks_consent && !deployment->consent_at;
+
+    if (asks && !poll->device->auto_confirm_at)
+        return offer_for_consent(poll, deployment, resolution, ret, err);
+    if (offer_with_lease(poll, deployment, resolution, ret, err))
+        return -1;
+    if (!asks || !deployment->is_open)
+        return 0;
+    ret->awaits_consent = false;
+    return deployment_agree(poll->tx, deployment, NULL, &poll->move, err);
 }
 
 static int make_offer(struct poll *poll, struct resolution *resolution, struct decision *ret,
@@ -253,7 +311,7 @@ static int make_offer(struct poll *poll, struct resolution *resolution, struct d
         answer(ret, VERDICT_NOTHING, reason_code(reason));
         return 0;
     }
-    return offer_with_lease(poll, deployment ? deployment : &fresh, resolution, ret, err);
+    return place_offer(poll, deployment ? deployment : &fresh, resolution, ret, err);
 }
 
 /* Before a campaign makes a first offer the device's row in it is looked for, also behind those
@@ -279,6 +337,8 @@ static int look_for_offer(struct poll *poll, struct decision *ret, struct error 
 
     if (find_want(poll, &resolution, err))
         return -1;
+    if (resolution.reason == REASON_OFFER)
+        inquiry_hold(&poll->inquiry, &resolution);
     if (resolution.reason != REASON_OFFER) {
         answer_later(poll, &resolution, ret);
         return 0;
@@ -291,12 +351,6 @@ static int look_for_offer(struct poll *poll, struct decision *ret, struct error 
 
 /* -- a deployment under way -- */
 
-static bool is_untouched(const struct poll *poll, const struct deployment *deployment)
-{
-    return deployment_state_in(deployment) == DEPLOYMENT_OFFERED &&
-           !transfers_have(poll->campaigns, deployment->row_id);
-}
-
 /* The campaign is over and this device can still be kept from it. */
 static bool is_to_stop(const struct poll *poll, const struct plan *plan,
                        const struct deployment *deployment)
@@ -305,7 +359,7 @@ static bool is_to_stop(const struct poll *poll, const struct plan *plan,
         return false;
     if (plan->stops_transfers)
         return deployment_is_stoppable(deployment_state_in(deployment));
-    return is_untouched(poll, deployment);
+    return deployment_is_untouched(poll->campaigns, deployment);
 }
 
 /* Its campaign lets go who does not match any more, as long as nothing is being installed; a
@@ -324,7 +378,14 @@ static int has_left(const struct poll *poll, const struct plan *plan,
 }
 
 /* What becomes of the deployment at this poll before it is answered. */
-enum course { COURSE_GOES_ON, COURSE_COUNTS, COURSE_STOPS, COURSE_LEAVES, COURSE_OVERTAKEN };
+enum course {
+    COURSE_GOES_ON,
+    COURSE_COUNTS,
+    COURSE_IS_BACK, /* and did not install meanwhile, as far as it tells */
+    COURSE_STOPS,
+    COURSE_LEAVES,
+    COURSE_OVERTAKEN
+};
 
 static int find_course(const struct poll *poll, const struct plan *plan,
                        const struct deployment *deployment, enum course *ret, struct error *err)
@@ -338,7 +399,9 @@ static int find_course(const struct poll *poll, const struct plan *plan,
     if (has_left(poll, plan, deployment, &leaves, err) ||
         inquiry_overtakes(&poll->inquiry, deployment, &is_overtaken, err))
         return -1;
-    *ret = leaves                                                     ? COURSE_LEAVES
+    bool is_back = deployment->is_open && strcmp(deployment->class, SILENT) == 0;
+    *ret = is_back                                                    ? COURSE_IS_BACK
+           : leaves                                                   ? COURSE_LEAVES
            : is_overtaken                                             ? COURSE_OVERTAKEN
            : deployment_awaits_poll(deployment, plan, poll->move.now) ? COURSE_COUNTS
                                                                       : COURSE_GOES_ON;
@@ -364,11 +427,55 @@ static int make_way(struct poll *poll, struct deployment *deployment, enum deplo
     return look_for_offer(poll, ret, err);
 }
 
+/* It waited for consent, and has it now. */
+static bool may_begin(const struct deployment *deployment)
+{
+    return deployment->asks_consent && deployment->consent_at >= deployment->state_at &&
+           deployment_state_in(deployment) == DEPLOYMENT_WAITING && !deployment->is_cancelling;
+}
+
+/* In its turn, as any other offer. */
+static int begin(struct poll *poll, struct deployment *deployment, struct resolution *terms,
+                 struct decision *ret, struct error *err)
+{
+    int64_t wait = 0;
+    enum admission admission =
+        poll->tx->is_write ? ADMIT : leases_look(&poll->inquiry, terms->plan, &wait);
+
+    if (poll->tx->is_write && may_offer(poll, terms->plan, &terms->reason, err))
+        return -1;
+    if (poll->tx->is_write && terms->reason == REASON_OFFER)
+        return offer_with_lease(poll, deployment, terms, ret, err);
+    if (admission == ADMIT && !poll->tx->is_write) {
+        answer(ret, VERDICT_WRITE, "changes");
+        return 0;
+    }
+    if (admission != ADMIT) {
+        terms->reason = reason_of_admission(admission);
+        terms->until = poll->move.now + wait;
+    }
+    answer_later(poll, terms, ret);
+    return 0;
+}
+
+/* What comes after the cancel comes soon: a device answers one at a poll. */
+static int answer_cancel(struct poll *poll, const struct deployment *deployment,
+                         const struct resolution *terms, struct decision *ret, struct error *err)
+{
+    struct resolution next;
+
+    if (resolve(&poll->inquiry.question, &next, err))
+        return -1;
+    answer_deployment(deployment, terms, ret);
+    if (next.reason == REASON_OFFER || inquiry_open(&poll->inquiry) > 1)
+        ret->poll_after = soonest(poll->campaigns->config);
+    return 0;
+}
+
 /* An offer that was not taken up waits with its campaign, and for the time the campaign goes by;
- * whoever has begun goes on. */
-static int answer_current(struct poll *poll, const struct plan *plan,
-                          const struct deployment *deployment, struct decision *ret,
-                          struct error *err)
+ * whoever has begun goes on. A person may agree at any time. */
+static int answer_current(struct poll *poll, const struct plan *plan, struct deployment *deployment,
+                          struct decision *ret, struct error *err)
 {
     struct resolution terms;
 
@@ -378,13 +485,19 @@ static int answer_current(struct poll *poll, const struct plan *plan,
     }
     if (inquiry_terms(&poll->inquiry, deployment, &terms, err))
         return -1;
-    bool waits = is_untouched(poll, deployment) && !deployment->is_cancelling;
+    if (deployment->is_cancelling)
+        return answer_cancel(poll, deployment, &terms, ret, err);
+    bool begins = plan && may_begin(deployment);
+    bool waits = begins || deployment_is_untouched(poll->campaigns, deployment);
+    bool is_later = terms.reason != REASON_OFFER && !deployment_awaits_consent(deployment);
     if (waits && plan && plan->state == CAMPAIGN_PAUSED)
         answer(ret, VERDICT_NOTHING, "paused");
-    else if (waits && terms.reason != REASON_OFFER)
+    else if ((waits && is_later) || terms.reason == REASON_REFETCH)
         answer_later(poll, &terms, ret);
+    else if (begins)
+        return begin(poll, deployment, &terms, ret, err);
     else
-        answer_deployment(deployment, &terms, ret);
+        answer_offer(poll, deployment, &terms, ret);
     return 0;
 }
 
@@ -410,6 +523,9 @@ static int go_on(struct poll *poll, struct deployment *deployment, struct decisi
                                  &poll->move, err);
     else if (course == COURSE_COUNTS)
         failed = count_poll(poll, deployment, err);
+    else if (course == COURSE_IS_BACK)
+        failed = deployment_move(poll->tx, poll->campaigns, deployment, DEPLOYMENT_WAITING,
+                                 &poll->move, err);
     return failed ? -1 : answer_current(poll, plan, deployment, ret, err);
 }
 
@@ -439,8 +555,8 @@ static int answer_poll(struct poll *poll, struct decision *ret, struct error *er
     return look_for_offer(poll, ret, err);
 }
 
-int campaign_poll(struct tx *tx, struct campaigns *campaigns, struct device *device, int64_t now,
-                  struct decision *ret, struct error *err)
+int campaign_poll_by(struct tx *tx, struct campaigns *campaigns, struct device *device,
+                     enum prestaging asker, int64_t now, struct decision *ret, struct error *err)
 {
     struct poll poll; /* not zeroed: large, and written before it is read */
 
@@ -449,22 +565,24 @@ int campaign_poll(struct tx *tx, struct campaigns *campaigns, struct device *dev
     poll.campaigns = campaigns;
     poll.device = device;
     poll.move = (struct move){.now = now, .tenant_row = device->tenant_row, .cause = "poll"};
-    int failed = question_make(tx, campaigns, device, now, &poll.inquiry, err) ||
-                 answer_poll(&poll, ret, err);
+    int failed = question_make(tx, campaigns, device, now, &poll.inquiry, err);
+    poll.inquiry.asker = asker;
+    failed = failed || answer_poll(&poll, ret, err);
     inquiry_end(&poll.inquiry);
     return failed ? -1 : 0;
 }
 
-int campaign_terms(struct tx *tx, struct campaigns *campaigns, const struct device *device,
-                   const struct deployment *deployment, int64_t now, struct decision *ret,
-                   struct error *err)
+int campaign_terms_by(struct tx *tx, struct campaigns *campaigns, const struct device *device,
+                      const struct deployment *deployment, enum prestaging asker, int64_t now,
+                      struct decision *ret, struct error *err)
 {
     struct inquiry inquiry;
     struct resolution terms;
 
     *ret = (struct decision){0};
-    int failed = question_make(tx, campaigns, device, now, &inquiry, err) ||
-                 inquiry_terms(&inquiry, deployment, &terms, err);
+    int failed = question_make(tx, campaigns, device, now, &inquiry, err);
+    inquiry.asker = asker;
+    failed = failed || inquiry_terms(&inquiry, deployment, &terms, err);
     if (!failed)
         answer_deployment(deployment, &terms, ret);
     inquiry_end(&inquiry);
@@ -473,8 +591,9 @@ int campaign_terms(struct tx *tx, struct campaigns *campaigns, const struct devi
 
 /* -- fetching and leaving -- */
 
-/* Who had begun before a pause may go on: a refusal would be a failure the device is not to blame
- * for. A mere offer is not honoured any more once its campaign stands or is over. */
+/* Not before the device agreed. Who had begun before a pause may go on: a refusal would be a
+ * failure the device is not to blame for. A mere offer is not honoured any more once its campaign
+ * stands or is over. */
 enum step campaign_allows_artifact(struct tx *tx, int64_t device_row, int64_t target_row,
                                    struct decision *ret, struct error *err)
 {
@@ -490,6 +609,8 @@ enum step campaign_allows_artifact(struct tx *tx, int64_t device_row, int64_t ta
         answer(ret, VERDICT_OFFER, "installed");
         return STEP_ROW;
     }
+    if (deployment_awaits_consent(&permission.deployment))
+        return STEP_DONE;
     enum campaign_state state = CAMPAIGN_DRAFT;
     (void)campaign_state_of(permission.campaign_state, &state);
     if (!campaign_makes_offers(state) &&

@@ -39,22 +39,43 @@ struct decision {
     int64_t rate;         /* bytes per second of its transfers; 0: the server's */
     enum install install; /* as things stand now: force_at has passed, the window has opened */
     int64_t install_wait; /* seconds until it may be installed; until then it is prestaged */
-    char state[16];       /* of the deployment */
-    int64_t poll_after;   /* seconds, spread already; 0: the usual interval */
+    bool awaits_consent;  /* VERDICT_OFFER: the device must agree before it may fetch */
+    bool has_window, window_is_open; /* its plan has install windows, and how they stand */
+    bool is_download_only;           /* its plan says prestage, whatever its windows */
+    char state[16];                  /* of the deployment */
+    int64_t poll_after;              /* seconds, spread already; 0: the usual interval */
     char reason[32];      /* resolver's machine-readable code, e.g. "already", "no_campaign" */
     char risk[RISK_SIZE]; /* what the person at the device should know; "" */
 };
 
+/* How the asker takes an offer that it may fetch but not install yet. One that knows no such thing
+ * is offered nothing new while the install window is closed; what it has begun goes on, forced. */
+enum prestaging { PRESTAGES, INSTALLS_AT_ONCE };
+
 /* The resolver at a poll. With a read tx it changes nothing and may answer
  * VERDICT_WRITE; with a write tx it makes the offer, feeds the confirmation logic (a poll is
  * evidence) and moves states. */
-int campaign_poll(struct tx *tx, struct campaigns *campaigns, struct device *device, int64_t now,
-                  struct decision *ret, struct error *err) MUST_CHECK;
+int campaign_poll_by(struct tx *tx, struct campaigns *campaigns, struct device *device,
+                     enum prestaging asker, int64_t now, struct decision *ret,
+                     struct error *err) MUST_CHECK;
+static inline MUST_CHECK int campaign_poll(struct tx *tx, struct campaigns *campaigns,
+                                           struct device *device, int64_t now, struct decision *ret,
+                                           struct error *err)
+{
+    return campaign_poll_by(tx, campaigns, device, PRESTAGES, now, ret, err);
+}
 
 /* The same terms for a deployment that a device asks about by itself: rate, install, risk. */
-int campaign_terms(struct tx *tx, struct campaigns *campaigns, const struct device *device,
-                   const struct deployment *deployment, int64_t now, struct decision *ret,
-                   struct error *err) MUST_CHECK;
+int campaign_terms_by(struct tx *tx, struct campaigns *campaigns, const struct device *device,
+                      const struct deployment *deployment, enum prestaging asker, int64_t now,
+                      struct decision *ret, struct error *err) MUST_CHECK;
+static inline MUST_CHECK int campaign_terms(struct tx *tx, struct campaigns *campaigns,
+                                            const struct device *device,
+                                            const struct deployment *deployment, int64_t now,
+                                            struct decision *ret, struct error *err)
+{
+    return campaign_terms_by(tx, campaigns, device, deployment, PRESTAGES, now, ret, err);
+}
 
 /* What a device says of its deployment. */
 enum report_kind {
@@ -74,6 +95,7 @@ struct report {
     enum report_kind kind;
     const char *class;  /* failure class, or NULL: derived from detail */
     const char *detail; /* the device's words, may be long; cut when stored; NULL */
+    const char *told;   /* all it said, as a JSON object; stored with what comes of it; NULL */
     uint8_t hash[32];   /* of the body, with execution and finished: equal ones are one message */
     bool is_final;
 };
@@ -85,6 +107,22 @@ enum report_result {
 int campaign_take_report(struct tx *tx, struct campaigns *campaigns, struct device *device,
                          const struct deployment *deployment, const struct report *report,
                          int64_t now, enum report_result *ret, struct error *err) MUST_CHECK;
+
+/* The person at the device agrees (or not) to a deployment that asks for it. Denied, it is offered
+ * on, and what was being fetched waits again. NOT_FOUND when it does not ask, GONE when it is over.
+ */
+struct consent {
+    bool is_given;
+    const char *by, *remark; /* NULL: "" */
+};
+int campaign_consent(struct tx *tx, struct campaigns *campaigns, const struct device *device,
+                     const struct deployment *deployment, const struct consent *consent,
+                     int64_t now, struct error *err) MUST_CHECK;
+/* Consent ahead of all that is to come, and for what waits; or no more. CONFLICT when it is given
+ * already. */
+int campaign_set_auto_confirm(struct tx *tx, struct campaigns *campaigns, struct device *device,
+                              bool is_on, const char *by, const char *remark, int64_t now,
+                              struct error *err) MUST_CHECK;
 
 /* After device_take_evidence(): moves verifying, confirmed, reverted. */
 int campaign_take_evidence(struct tx *tx, struct campaigns *campaigns, struct device *device,
@@ -111,6 +149,10 @@ typedef void (*sever_transfers_fn)(void *arg, int64_t campaign_row, int64_t rele
 int campaigns_start_ticker(struct campaigns *campaigns, sever_transfers_fn sever, void *arg,
                            struct error *err) MUST_CHECK;
 void campaigns_stop_ticker(struct campaigns *campaigns);
+/* Action ids are never given twice, not even after an old backup was put back: from now on they are
+ * higher than any that were given out at a moderate rate until `now`. The ticker's start does it.
+ */
+int campaigns_raise_actions(struct campaigns *campaigns, int64_t now, struct error *err) MUST_CHECK;
 /* One round, for tests. */
 int campaigns_tick(struct campaigns *campaigns, int64_t now, struct error *err) MUST_CHECK;
 
@@ -161,6 +203,17 @@ int campaign_wave_dial(struct tx *tx, struct campaigns *campaigns, const struct 
 int campaign_retry_device(struct tx *tx, struct campaigns *campaigns, int64_t campaign_row,
                           const struct device *device, const json_t *arguments,
                           const struct actor *actor, int64_t now, struct error *err) MUST_CHECK;
+/* One device's deployment: it is asked to cancel, and may refuse; with `is_forced` it is over at
+ * once, and the caller severs its transfers. CONFLICT when it is over or asked already. A pin goes
+ * with it. */
+struct cancel_wish {
+    bool is_forced;
+    const char *reason; /* NULL: none */
+};
+int campaign_cancel_deployment(struct tx *tx, struct campaigns *campaigns,
+                               const struct device *device, const struct deployment *deployment,
+                               const struct cancel_wish *wish, const struct actor *actor,
+                               int64_t now, struct error *err) MUST_CHECK;
 /* Who approved or refused what, oldest first. The value is yours. */
 int approval_list_json(struct tx *tx, int64_t campaign_row, json_t **ret,
                        struct error *err) MUST_CHECK;
@@ -177,6 +230,13 @@ int campaign_list_json(struct tx *tx, struct campaigns *campaigns, int64_t tenan
                        struct error *err) MUST_CHECK;
 int deployment_list_json(struct tx *tx, int64_t campaign_row, const char *state, int64_t after,
                          int64_t limit, json_t **ret, struct error *err) MUST_CHECK;
+/* The same of one device, the latest action first; `after` is the last action of the page before.
+ */
+int device_deployments_json(struct tx *tx, int64_t device_row, int64_t after, int64_t limit,
+                            json_t **ret, struct error *err) MUST_CHECK;
+/* One of them, as it is stored. The value is yours. */
+int deployment_to_json(struct tx *tx, const struct deployment *deployment, json_t **ret,
+                       struct error *err) MUST_CHECK;
 /* Step by step, with codes and sentences (GET …/devices/{id}/explain). */
 int campaign_explain_json(struct tx *tx, struct campaigns *campaigns, const struct device *device,
                           int64_t now, json_t **ret, struct error *err) MUST_CHECK;

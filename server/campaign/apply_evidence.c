@@ -107,10 +107,13 @@ int deployment_verify(struct tx *tx, struct campaigns *campaigns, struct deploym
     deployment->boots_since = 1;
     deployment->boots_from = move->now;
     deployment->is_cancelling = false; /* too late */
+    deployment->held_until_at = 0;
     snprintf(deployment->boot_id_before, sizeof deployment->boot_id_before, "%s", device->boot_id);
     if (deployment_move(tx, campaigns, deployment, DEPLOYMENT_VERIFYING, move, err))
         return -1;
-    return deployment_settle(tx, campaigns, deployment, device, move, err);
+    struct move settled = *move; /* one report is one event */
+    settled.told = NULL;
+    return deployment_settle(tx, campaigns, deployment, device, &settled, err);
 }
 
 int deployment_quarantine(struct tx *tx, const struct deployment *deployment, int64_t now,
@@ -266,6 +269,8 @@ static int weigh(struct tx *tx, const struct weighing *w, struct deployment *dep
     const struct traces traces = traces_of(deployment, w->device, version);
     if (state == DEPLOYMENT_CONFIRMED)
         return weigh_confirmed(tx, w, deployment, &traces, err);
+    if (state == DEPLOYMENT_DOWNLOADED && !deployment->is_open) /* it was to be no more than that */
+        return 0;
     if (deployment_may_move(state, DEPLOYMENT_VERIFYING) && evidence_of_install(&traces) &&
         !deployment_is_done_step(deployment, version))
         return deployment_verify(tx, w->campaigns, deployment, w->device, &w->move, err);

@@ -44,18 +44,35 @@ static json_t *answer_json(const struct resolution *resolution)
     return json;
 }
 
+static const char *consent_of(const struct deployment *deployment)
+{
+    return !deployment->asks_consent ? "none" : deployment->consent_at ? "given" : "required";
+}
+
 static json_t *deployment_json(const struct inquiry *inquiry, const struct deployment *deployment)
 {
     const struct plan *plan = snapshot_find(inquiry->snapshot, deployment->campaign_row);
     bool is_stalled = plan && deployment_is_stalled(inquiry->campaigns, deployment,
                                                     plan->rules.stall, inquiry->question.now);
 
-    return json_pack("{s:s?, s:s, s:I, s:s, s:b, s:b, s:b, s:o, s:o}", "campaign",
-                     plan ? plan->id : NULL, "state", deployment->state, "attempt",
-                     (json_int_t)deployment->attempt, "class", deployment->class, "open",
-                     deployment->is_open, "cancelling", deployment->is_cancelling, "stalled",
-                     is_stalled, "state_at", json_from_time(deployment->state_at), "retry_at",
-                     json_from_time(deployment->retry_at));
+    return json_pack(
+        "{s:s?, s:s, s:I, s:s, s:b, s:b, s:b, s:s, s:I, s:o, s:o, s:o}", "campaign",
+        plan ? plan->id : NULL, "state", deployment->state, "attempt",
+        (json_int_t)deployment->attempt, "class", deployment->class, "open", deployment->is_open,
+        "cancelling", deployment->is_cancelling, "stalled", is_stalled, "consent",
+        consent_of(deployment), "fetches", (json_int_t)deployment->fetches, "held_until",
+        json_from_time(deployment->held_until_at), "state_at", json_from_time(deployment->state_at),
+        "retry_at", json_from_time(deployment->retry_at));
+}
+
+static json_t *current_json(const struct inquiry *inquiry, const struct deployment *current)
+{
+    if (current->held_until_at > inquiry->question.now)
+        return reason_json(snapshot_find(inquiry->snapshot, current->campaign_row), REASON_REFETCH);
+    return json_pack("{s:s, s:s}", "code", "deployment", "text",
+                     deployment_awaits_consent(current)
+                         ? "The device has a deployment that waits for its consent"
+                         : "The device has a deployment under way; it goes first");
 }
 
 /* What is under way goes before all campaigns, except for the emergency stop. */
@@ -64,13 +81,12 @@ static json_t *explanation(struct inquiry *inquiry, const struct resolution *res
 {
     const struct deployment *current =
         resolution->reason == REASON_HALTED ? NULL : inquiry_current(inquiry);
-    json_t *answer = current ? json_pack("{s:s, s:s}", "code", "deployment", "text",
-                                         "The device has a deployment under way; it goes first")
-                             : answer_json(resolution);
 
-    return json_pack("{s:o, s:o, s:o, s:O}", "answer", answer, "deployment",
-                     current ? deployment_json(inquiry, current) : json_null(), "until",
-                     json_from_time(current ? 0 : resolution->until), "steps", steps);
+    return json_pack("{s:o, s:o, s:o, s:O}", "answer",
+                     current ? current_json(inquiry, current) : answer_json(resolution),
+                     "deployment", current ? deployment_json(inquiry, current) : json_null(),
+                     "until", json_from_time(current ? current->held_until_at : resolution->until),
+                     "steps", steps);
 }
 
 static int explain(struct inquiry *inquiry, json_t **ret, struct error *err)

@@ -282,6 +282,8 @@ struct list {
     int64_t limit, count;
     char next[CAMPAIGN_ID_SIZE];
     char last[CAMPAIGN_ID_SIZE];
+    struct campaign campaign; /* of the last deployment: most of a list share theirs */
+    bool is_of_device;        /* in order of actions, not of rows */
 };
 
 static int list_to_json(struct list *list, int failed, json_t **ret, struct error *err)
@@ -352,33 +354,58 @@ int campaign_list_json(struct tx *tx, struct campaigns *campaigns, int64_t tenan
     return list_to_json(&list, campaign_list(tx, &page, add_campaign, &list, err), ret, err);
 }
 
-static json_t *deployment_json(const struct deployment_entry *entry)
+static json_t *deployment_json(const struct deployment_entry *entry, const struct list *list,
+                               const char *release)
 {
     const struct deployment *deployment = entry->deployment;
     char id[CAMPAIGN_ID_SIZE];
 
     snprintf(id, sizeof id, "d-%lld", (long long)deployment->action);
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:I, s:o, s:o, s:o, s:b, s:b}", "device",
-                     entry->device_id, "id", id, "state", deployment->state, "attempt",
-                     (json_int_t)deployment->attempt, "wave", (json_int_t)deployment->wave + 1,
-                     "class", deployment->class, "detail", entry->detail, "bytes_served",
-                     (json_int_t)deployment->bytes_served, "offered_at",
-                     json_from_time(deployment->offered_at), "state_at",
-                     json_from_time(deployment->state_at), "retry_at",
-                     json_from_time(deployment->retry_at), "unproven", deployment->is_unproven,
-                     "cancelling", deployment->is_cancelling);
+    return json_pack(
+        "{s:s, s:s, s:I, s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:I, s:I, s:s, s:o, s:o, s:o, s:o, "
+        "s:b, s:b}",
+        "device", entry->device_id, "id", id, "action", (json_int_t)deployment->action, "campaign",
+        list->campaign.id, "release", release, "state", deployment->state, "attempt",
+        (json_int_t)deployment->attempt, "wave", (json_int_t)deployment->wave + 1, "class",
+        deployment->class, "detail", entry->detail, "bytes_served",
+        (json_int_t)deployment->bytes_served, "fetches", (json_int_t)deployment->fetches, "consent",
+        !deployment->asks_consent ? "none"
+        : deployment->consent_at  ? "given"
+                                  : "required",
+        "offered_at", json_from_time(deployment->offered_at), "state_at",
+        json_from_time(deployment->state_at), "retry_at", json_from_time(deployment->retry_at),
+        "held_until", json_from_time(deployment->held_until_at), "unproven",
+        deployment->is_unproven, "is_cancelling", deployment->is_cancelling);
+}
+
+static int load_campaign(struct list *list, int64_t campaign_row, struct error *err)
+{
+    if (list->campaign.row_id == campaign_row)
+        return 0;
+    campaign_clear(&list->campaign);
+    return campaign_need(list->tx, campaign_row, &list->campaign, err);
 }
 
 static int add_deployment(const struct deployment_entry *entry, void *arg, struct error *err)
 {
+    const struct deployment *deployment = entry->deployment;
     struct list *list = arg;
+    struct release step; /* a floor on the way to the campaign's release */
 
     if (list->count++ == list->limit) {
         snprintf(list->next, sizeof list->next, "%s", list->last);
         return 0;
     }
-    snprintf(list->last, sizeof list->last, "%lld", (long long)entry->deployment->row_id);
-    return json_array_append_new(list->items, deployment_json(entry))
+    snprintf(list->last, sizeof list->last, "%lld",
+             (long long)(list->is_of_device ? deployment->action : deployment->row_id));
+    if (load_campaign(list, deployment->campaign_row, err))
+        return -1;
+    bool is_step = deployment->release_row != list->campaign.release_row;
+    if (is_step && release_by_row(list->tx, deployment->release_row, &step, err) == STEP_FAILED)
+        return -1;
+    return json_array_append_new(
+               list->items,
+               deployment_json(entry, list, is_step ? step.id : list->campaign.release_id))
                ? fail_internal(err, "memory for a list")
                : 0;
 }
@@ -388,11 +415,35 @@ int deployment_list_json(struct tx *tx, int64_t campaign_row, const char *state,
 {
     const struct deployment_page page = {
         .campaign_row = campaign_row, .before = after, .limit = limit + 1, .state = state};
-    struct list list = {.limit = limit};
+    struct list list = {.tx = tx, .limit = limit};
     enum deployment_state known;
 
     if (state && !deployment_state_of(state, &known))
         return fail_field(err, PROBLEM_BAD_FIELD, "state", "there is no such state");
     list.items = json_array();
-    return list_to_json(&list, deployment_list(tx, &page, add_deployment, &list, err), ret, err);
+    int failed = deployment_list(tx, &page, add_deployment, &list, err);
+    campaign_clear(&list.campaign);
+    return list_to_json(&list, failed, ret, err);
+}
+
+int device_deployments_json(struct tx *tx, int64_t device_row, int64_t after, int64_t limit,
+                            json_t **ret, struct error *err)
+{
+    struct list list = {.tx = tx, .limit = limit, .items = json_array(), .is_of_device = true};
+    int failed =
+        deployment_list_of_device(tx, device_row, after, limit + 1, add_deployment, &list, err);
+
+    campaign_clear(&list.campaign);
+    return list_to_json(&list, failed, ret, err);
+}
+
+int deployment_to_json(struct tx *tx, const struct deployment *deployment, json_t **ret,
+                       struct error *err)
+{
+    json_auto_t *page = NULL;
+
+    if (device_deployments_json(tx, deployment->device_row, deployment->action + 1, 1, &page, err))
+        return -1;
+    *ret = json_incref(json_array_get(json_object_get(page, "items"), 0));
+    return 0;
 }

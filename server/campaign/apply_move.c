@@ -12,7 +12,8 @@
 #include <assert.h>
 #include <string.h>
 
-#define RETRYING "retrying" /* failed, but to be tried again before it counts */
+#define RETRYING "retrying"   /* failed, but to be tried again before it counts */
+#define PRESTAGED "prestaged" /* downloaded, and nothing else was wanted */
 #define ACTION_FLOOR 11
 
 enum deployment_state deployment_state_in(const struct deployment *deployment)
@@ -317,40 +318,61 @@ static int raise_alarm(struct tx *tx, const struct deployment *deployment, const
 
 /* -- deployments -- */
 
-static int append_event(struct tx *tx, const struct deployment *deployment, const char *from,
-                        const struct move *move, struct error *err)
+struct passage {
+    const char *kind, *from, *to;
+};
+
+static int append_event(struct tx *tx, const struct deployment *deployment,
+                        const struct passage *passage, const struct move *move, struct error *err)
 {
     const struct event event = {
         .at = move->now,
         .tenant_row = move->tenant_row,
-        .kind = "deployment.state",
+        .kind = passage->kind,
         .device_row = deployment->device_row,
         .campaign_row = deployment->campaign_row,
         .deployment_row = deployment->row_id,
         .attempt = deployment->attempt,
         .message_hash = move->message_hash,
-        .from_state = from,
-        .to_state = deployment->state,
+        .from_state = passage->from,
+        .to_state = passage->to,
         .cause = move->cause,
         .detail = move->detail,
+        .told = move->told,
     };
 
     return event_append(tx, &event, err);
+}
+
+int deployment_tell(struct tx *tx, const struct deployment *deployment, const char *kind,
+                    const char *to, const struct move *move, struct error *err)
+{
+    return append_event(tx, deployment, &(struct passage){kind, NULL, to}, move, err);
+}
+
+static int tell_state(struct tx *tx, const struct deployment *deployment, const char *from,
+                      const struct move *move, struct error *err)
+{
+    return append_event(tx, deployment,
+                        &(struct passage){"deployment.state", from, deployment->state}, move, err);
 }
 
 static const char *counted_as(const struct deployment *deployment, enum deployment_state state)
 {
     bool is_retried = state == DEPLOYMENT_FAILED && deployment->retry_at &&
                       failure_counts_late(failure_of(deployment->class));
+    bool is_prestaged = state == DEPLOYMENT_DOWNLOADED && !deployment->is_open;
 
-    return is_retried ? RETRYING : deployment_state_name(state);
+    return is_retried ? RETRYING : is_prestaged ? PRESTAGED : deployment_state_name(state);
 }
 
-static enum outcome outcome_counted(const char *counted)
+enum outcome outcome_counted(const char *counted_as)
 {
     enum deployment_state state = DEPLOYMENT_OFFERED; /* "retrying" is on its way too */
 
-    (void)deployment_state_of(counted, &state);
+    if (strcmp(counted_as, PRESTAGED) == 0)
+        return OUTCOME_CONFIRMED;
+    (void)deployment_state_of(counted_as, &state);
     return deployment_outcome(state);
 }
 
@@ -389,13 +411,30 @@ static int recount(struct tx *tx, struct deployment *deployment, const char *now
     return 0;
 }
 
+/* Which deployment has brought what the device runs. */
+static int note_installed(struct tx *tx, const struct deployment *deployment,
+                          enum deployment_state to, struct error *err)
+{
+    int64_t device_row = deployment->device_row, action = deployment->action;
+
+    if (to == DEPLOYMENT_VERIFYING || to == DEPLOYMENT_CONFIRMED)
+        return device_set_installed(tx, device_row, action, err);
+    return to == DEPLOYMENT_REVERTED || to == DEPLOYMENT_FAILED
+               ? device_drop_installed(tx, device_row, action, err)
+               : 0;
+}
+
 int deployment_move(struct tx *tx, struct campaigns *campaigns, struct deployment *deployment,
                     enum deployment_state to, const struct move *move, struct error *err)
 {
     enum deployment_state from = deployment_state_in(deployment);
     bool was_failed = outcome_counted(deployment->counted_as) == OUTCOME_FAILED;
 
-    assert(deployment_may_move(from, to));
+    assert(deployment_may_move(from, to) ||
+           (from == to && to == DEPLOYMENT_DOWNLOADED && !deployment->is_open));
+    deployment->is_cancelling &= deployment->is_open;
+    if (to != DEPLOYMENT_INSTALLING && strcmp(deployment->class, SILENT) == 0)
+        deployment->class[0] = '\0';
     if (!deployment->is_open && /* the ticker comes too late for it */
         transfers_add(tx, deployment, transfers_covered(campaigns, deployment->row_id), err))
         return -1;
@@ -405,7 +444,8 @@ int deployment_move(struct tx *tx, struct campaigns *campaigns, struct deploymen
     deployment->state_at = move->now;
     bool has_words = move->detail && move->detail[0];
     if (deployment_save(tx, deployment, has_words ? move->detail : NULL, err) ||
-        append_event(tx, deployment, deployment_state_name(from), move, err))
+        tell_state(tx, deployment, deployment_state_name(from), move, err) ||
+        note_installed(tx, deployment, to, err))
         return -1;
     if (!deployment->is_open &&
         after_commit(tx, forget_transfers, &(struct effect){campaigns, deployment->row_id, 0}, err))
@@ -450,6 +490,7 @@ static int offer_again(struct tx *tx, struct campaigns *campaigns, struct deploy
     deployment->is_cancelling = deployment->is_unproven = deployment->has_final = false;
     deployment->retry_at = deployment->bytes_served = deployment->polls_since = 0;
     deployment->boots_since = deployment->boots_from = 0;
+    deployment->fetches = deployment->held_until_at = 0;
     deployment->class[0] = '\0';
     deployment->offered_at = move->now;
     return deployment_move(tx, campaigns, deployment, DEPLOYMENT_OFFERED, move, err);
@@ -475,7 +516,11 @@ static int find_stratum(struct tx *tx, struct campaigns *campaigns, struct deplo
 int deployment_offer(struct tx *tx, struct campaigns *campaigns, struct deployment *deployment,
                      const struct move *move, struct error *err)
 {
+    int64_t before = deployment->action;
+
     if (next_action(tx, &deployment->action, err))
+        return -1;
+    if (deployment->row_id && device_drop_installed(tx, deployment->device_row, before, err))
         return -1;
     if (deployment->row_id)
         return offer_again(tx, campaigns, deployment, move, err);
@@ -489,30 +534,27 @@ int deployment_offer(struct tx *tx, struct campaigns *campaigns, struct deployme
         deployment_count_add(tx, deployment->campaign_row, deployment->wave, deployment->state, 1,
                              err))
         return -1;
-    return append_event(tx, deployment, "", move, err);
+    return tell_state(tx, deployment, "", move, err);
 }
 
-static int ask_to_cancel(struct tx *tx, struct deployment *deployment, const struct move *move,
-                         struct error *err)
+int deployment_ask_to_cancel(struct tx *tx, struct deployment *deployment, const struct move *move,
+                             struct error *err)
 {
-    const struct event event = {
-        .at = move->now,
-        .tenant_row = move->tenant_row,
-        .kind = "deployment.cancelling",
-        .device_row = deployment->device_row,
-        .campaign_row = deployment->campaign_row,
-        .deployment_row = deployment->row_id,
-        .attempt = deployment->attempt,
-        .from_state = deployment->state,
-        .to_state = deployment->state,
-        .cause = move->cause,
-        .detail = move->detail,
-    };
+    const struct passage passage = {"deployment.cancelling", deployment->state, deployment->state};
 
     deployment->is_cancelling = true;
     if (deployment_save(tx, deployment, NULL, err))
         return -1;
-    return event_append(tx, &event, err);
+    return append_event(tx, deployment, &passage, move, err);
+}
+
+bool deployment_is_untouched(struct campaigns *campaigns, const struct deployment *deployment)
+{
+    bool was_let_go = deployment_state_in(deployment) != DEPLOYMENT_OFFERED &&
+                      !deployment_awaits_consent(deployment);
+
+    return !was_let_go && !deployment->bytes_served &&
+           !transfers_have(campaigns, deployment->row_id);
 }
 
 int deployment_stop(struct tx *tx, struct campaigns *campaigns, struct deployment *deployment,
@@ -522,9 +564,9 @@ int deployment_stop(struct tx *tx, struct campaigns *campaigns, struct deploymen
 
     if (!deployment_is_stoppable(state) || deployment->is_cancelling)
         return 0;
-    if (state == DEPLOYMENT_OFFERED && !transfers_have(campaigns, deployment->row_id)) {
+    if (deployment_is_untouched(campaigns, deployment)) {
         deployment->is_open = false;
         return deployment_move(tx, campaigns, deployment, DEPLOYMENT_CANCELLED, move, err);
     }
-    return is_hard ? ask_to_cancel(tx, deployment, move, err) : 0;
+    return is_hard ? deployment_ask_to_cancel(tx, deployment, move, err) : 0;
 }

@@ -30,13 +30,13 @@ static bool is_to_speak(const struct rules *rules, enum deployment_state state)
 static int add_count(int wave, const char *state_name, int64_t count, void *arg, struct error *err)
 {
     struct overview *overview = arg;
-    enum deployment_state state = DEPLOYMENT_OFFERED; /* "retrying" is on its way too */
+    enum deployment_state state = DEPLOYMENT_OFFERED;
 
     (void)err;
     if (wave < 0 || (size_t)wave >= overview->wave_count)
         return 0;
     bool is_state = deployment_state_of(state_name, &state);
-    enum outcome outcome = deployment_outcome(state);
+    enum outcome outcome = outcome_counted(state_name);
     struct tally *const sums[] = {&overview->whole, &overview->tallies[wave]};
     for (size_t i = 0; i < COUNT_OF(sums); i++) {
         sums[i]->offered += count;

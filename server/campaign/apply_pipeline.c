@@ -149,13 +149,15 @@ static bool is_promoted_by_clock(const struct stage *stage, const struct overvie
     return stage->next.row_id && stage->promotion.is_auto && source->rules.promotes;
 }
 
-/* A baseline set by hand has no last wave: it counts from its start. */
+/* A baseline set by hand has no last wave: it counts from its start. What was only downloaded has
+ * confirmed nothing. */
 static struct promotion_facts facts_of(const struct overview *source)
 {
     bool is_standing = source->rules.kind == KIND_BASELINE;
+    bool is_installed = source->rules.install != INSTALL_PRESTAGE;
 
     return (struct promotion_facts){
-        .tally = source->whole,
+        .tally = is_installed ? source->whole : (struct tally){0},
         .covered_at = is_standing ? source->campaign.started_at : source->campaign.covered_at,
         .is_finished = is_standing || campaign_state_in(&source->campaign) == CAMPAIGN_FINISHED,
     };
@@ -196,11 +198,16 @@ static int has_baseline_above(struct tx *tx, const struct campaign *campaign, bo
 }
 
 /* An older campaign that ends late does not take the channel back. */
-static int set_baseline(struct tx *tx, struct campaigns *campaigns, const struct campaign *campaign,
+static int set_baseline(struct tx *tx, struct campaigns *campaigns, const struct overview *overview,
                         int64_t now, struct error *err)
 {
+    const struct campaign *campaign = &overview->campaign;
     char reason[48];
-    const struct new_baseline wish = {campaign->channel_row, campaign->release_row, reason, true};
+    const struct new_baseline wish = {.channel_row = campaign->channel_row,
+                                      .release_row = campaign->release_row,
+                                      .reason = reason,
+                                      .is_follow_up = true,
+                                      .asks_consent = overview->rules.asks_consent};
     bool is_behind;
 
     snprintf(reason, sizeof reason, "%s has finished", campaign->id);
@@ -224,7 +231,7 @@ int pipeline_finished(struct tx *tx, struct campaigns *campaigns, const struct o
     if (!campaign->channel_row || overview->rules.kind != KIND_UPDATE)
         return 0;
     if (stage_load(tx, campaign->channel_row, &stage, err) ||
-        (overview->rules.promotes && set_baseline(tx, campaigns, campaign, now, err)) ||
+        (overview->rules.promotes && set_baseline(tx, campaigns, overview, now, err)) ||
         pipeline_overtake(tx, campaign->row_id, campaign->channel_row, campaign->product_row, now,
                           err))
         return -1;
@@ -299,11 +306,13 @@ int pipeline_promote(struct tx *tx, struct campaigns *campaigns, const struct pr
 /* -- the way back -- */
 
 /* What the operator decided for the way there holds for the way back, but the waves: these devices
- * are known to take the older release. Who got the bad one first is first in line again. */
+ * are known to take the older release. Who got the bad one first is first in line again. A way back
+ * is not only downloaded. */
 static json_t *rollback_plan(const struct overview *overview, const char *release, int64_t least)
 {
-    static const char *const same[] = {"target",  "channel", "priority", "install",
-                                       "windows", "rate",    "caps",     NULL};
+    static const char *const same[] = {"target",  "channel", "priority", "consent",
+                                       "windows", "rate",    "caps",     "install"};
+    size_t count = COUNT_OF(same) - (overview->rules.install == INSTALL_PRESTAGE);
     char reason[48];
 
     snprintf(reason, sizeof reason, "rollback of %s", overview->campaign.id);
@@ -312,7 +321,7 @@ static json_t *rollback_plan(const struct overview *overview, const char *releas
                                   campaign_kind_name(KIND_ROLLBACK), "reason", reason, "salt_from",
                                   overview->campaign.id, "preset", "all-now", "promote", false,
                                   "approvals", (json_int_t)approvals);
-    for (size_t i = 0; plan && same[i]; i++) {
+    for (size_t i = 0; plan && i < count; i++) {
         json_t *value = json_object_get(overview->rules.json, same[i]);
 
         if (value && json_object_set(plan, same[i], value))

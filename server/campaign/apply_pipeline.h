@@ -20,6 +20,7 @@ struct new_baseline {
     int64_t channel_row, release_row;
     const char *reason; /* NULL: none */
     bool is_follow_up;  /* of a finished campaign whose plan said so */
+    bool asks_consent;  /* as that one did */
 };
 int pipeline_set_baseline(struct tx *tx, struct campaigns *campaigns,
                           const struct new_baseline *wish, const struct actor *actor, int64_t now,
@@ -32,13 +33,16 @@ int pipeline_drop_baseline(struct tx *tx, struct campaigns *campaigns,
 int pipeline_drop_channel(struct tx *tx, struct campaigns *campaigns, const struct channel *channel,
                           int64_t now, struct error *err) MUST_CHECK;
 
-/* -- pins: kind "pin", one for each release that devices are pinned to -- */
+/* -- pins: kind "pin", one for each release and terms that devices are pinned to -- */
 
 struct new_pin {
     int64_t tenant_row, device_row;
     int64_t release_row; /* 0: hold */
     int64_t expires_at;  /* 0: never */
     const char *reason;
+    /* How it is delivered: any of the plan's members install, force_at, risk, consent, zone,
+     * install_windows, download_windows and caps.transfer_rate. NULL: at once. */
+    const json_t *terms;
 };
 int pipeline_pin(struct tx *tx, struct campaigns *campaigns, const struct new_pin *wish,
                  const struct actor *actor, int64_t now, struct error *err) MUST_CHECK;

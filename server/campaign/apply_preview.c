@@ -4,6 +4,7 @@
 #include "campaign/engine.h"
 
 #include "core/text.h"
+#include "store/artifact.h"
 
 #include <math.h>
 #include <string.h>
@@ -23,11 +24,59 @@ static void outlook_clear(struct outlook *outlook)
     campaign_clear(&outlook->campaign);
 }
 
+static bool ends_with(const char *file, const char *suffix)
+{
+    size_t length = strlen(file), end = strlen(suffix);
+
+    return length >= end && strcmp(file + length - end, suffix) == 0;
+}
+
+static int add_target(struct tx *tx, const struct target *target, struct client_release *release,
+                      struct error *err)
+{
+    struct artifact artifact;
+    uint8_t sha256[SHA256_SIZE];
+
+    if (!hex_to_bytes(target->sha256, sha256, sizeof sha256))
+        return fail_internal(err, "target %s: malformed hash", target->path);
+    if (artifact_get(tx, sha256, &artifact, err))
+        return -1;
+    release->artifacts++;
+    release->has_swu |= ends_with(target->file, ".swu");
+    release->has_raucb |= ends_with(target->file, ".raucb");
+    release->is_encoded |= artifact.is_encrypted;
+    return 0;
+}
+
+/* What clients may stumble over. */
+static int look_at_files(struct tx *tx, const struct outlook *outlook, struct client_release *ret,
+                         struct error *err)
+{
+    const struct rules *rules = &outlook->plan->rules;
+    struct target *targets = NULL;
+    size_t count = 0;
+    int failed = 0;
+
+    *ret = (struct client_release){.is_prestaged =
+                                       rules->install == INSTALL_PRESTAGE ||
+                                       (rules->install_windows.count &&
+                                        rules->download_windows.count && !rules->is_expedited)};
+    if (release_targets(tx, outlook->release.row_id, &targets, &count, err))
+        return -1;
+    for (size_t i = 0; i < count && !failed; i++)
+        failed = add_target(tx, &targets[i], ret, err);
+    targets_free(&targets, count);
+    return failed;
+}
+
 static int look(struct tx *tx, struct outlook *outlook, struct error *err)
 {
+    struct client_release files;
+
     return release_by_row(tx, outlook->campaign.release_row, &outlook->release, err) != STEP_ROW ||
                    plan_make(tx, NULL, &outlook->campaign, NULL, 0, &outlook->plan, err) ||
-                   preview_take(tx, outlook->plan, outlook->now, &outlook->count, err)
+                   look_at_files(tx, outlook, &files, err) ||
+                   preview_take(tx, outlook->plan, &files, outlook->now, &outlook->count, err)
                ? -1
                : 0;
 }
@@ -168,6 +217,21 @@ static void warn_of_release(const struct outlook *outlook, json_t *warnings)
              "other campaigns");
 }
 
+static void warn_of_clients(const struct outlook *outlook, json_t *warnings)
+{
+    for (int i = 0; i < CLIENT_WARNING_COUNT; i++) {
+        int64_t devices = outlook->count.warned[i];
+
+        if (!devices)
+            continue;
+        warn(warnings, client_warning_code((enum client_warning)i), "%lld device%s: %s",
+             (long long)devices, devices == 1 ? "" : "s",
+             client_warning_sentence((enum client_warning)i));
+        json_object_set_new(json_array_get(warnings, json_array_size(warnings) - 1), "devices",
+                            json_integer(devices));
+    }
+}
+
 static json_t *warnings_json(const struct outlook *outlook)
 {
     json_t *warnings = json_array();
@@ -176,6 +240,7 @@ static json_t *warnings_json(const struct outlook *outlook)
     warn_of_target(outlook, warnings);
     warn_of_sample(outlook, warnings);
     warn_of_windows(outlook, warnings);
+    warn_of_clients(outlook, warnings);
     return warnings;
 }
 

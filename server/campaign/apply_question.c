@@ -55,7 +55,10 @@ struct past past_of(const struct deployment *deployment)
     return (struct past){
         .campaign_row = deployment->campaign_row,
         .started_at = deployment->campaign_started_at,
+        .is_of_standing = deployment->is_of_standing,
         .state = deployment_state_in(deployment),
+        .is_prestaged =
+            !deployment->is_open && deployment_state_in(deployment) == DEPLOYMENT_DOWNLOADED,
         .wave = deployment->wave,
         .retry_at = deployment->retry_at,
         .release_row = deployment->release_row,
@@ -145,6 +148,7 @@ int question_make(struct tx *tx, struct campaigns *campaigns, const struct devic
     ret->snapshot = snapshot;
     ret->campaigns = campaigns;
     ret->device = device;
+    ret->asker = PRESTAGES;
     ret->lookup = (struct lookup){tx, device->row_id};
     ret->count = 0;
     ret->question = (struct question){
@@ -164,10 +168,12 @@ int question_make(struct tx *tx, struct campaigns *campaigns, const struct devic
         .look = leases_look,
         .look_arg = ret,
     };
+    if (ret->question.is_active && load_pin(tx, ret, err))
+        return -1;
     if (snapshot->count == 0 || !ret->question.is_active)
         return 0;
     if (deployments_of_device(tx, device->row_id, ret->deployments, PASTS_MAX, &ret->count, err) ||
-        load_pin(tx, ret, err) || leases_restore(tx, campaigns, snapshot, now, err))
+        leases_restore(tx, campaigns, snapshot, now, err))
         return -1;
     ret->question.past_count = ret->count;
     inquiry_renew(ret);
@@ -191,6 +197,15 @@ struct deployment *inquiry_current(struct inquiry *inquiry)
             return deployment;
     }
     return NULL;
+}
+
+size_t inquiry_open(const struct inquiry *inquiry)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < inquiry->count; i++)
+        count += inquiry->deployments[i].is_open;
+    return count;
 }
 
 static size_t place_of(const struct snapshot *snapshot, int64_t campaign_row)
@@ -227,17 +242,34 @@ int inquiry_overtakes(const struct inquiry *inquiry, const struct deployment *cu
     return 0;
 }
 
+void inquiry_hold(const struct inquiry *inquiry, struct resolution *resolution)
+{
+    if (inquiry->asker == PRESTAGES || resolution->install_wait == 0 ||
+        resolution->plan->rules.install == INSTALL_PRESTAGE)
+        return;
+    resolution->reason = REASON_WINDOW;
+    resolution->until = inquiry->question.now + resolution->install_wait;
+}
+
 int inquiry_terms(const struct inquiry *inquiry, const struct deployment *deployment,
                   struct resolution *ret, struct error *err)
 {
     const struct plan *plan = snapshot_find(inquiry->snapshot, deployment->campaign_row);
 
     *ret = (struct resolution){.reason = REASON_OFFER, .plan = plan};
-    if (!plan)
-        return 0;
-    if (resolve_time(&inquiry->question, plan, ret, err))
+    if (plan && resolve_time(&inquiry->question, plan, ret, err))
         return -1;
     if (deployment->consent_at && ret->install == INSTALL_OPTIONAL)
         ret->install = INSTALL_FORCED;
+    if (deployment->held_until_at > inquiry->question.now) {
+        ret->reason = REASON_REFETCH;
+        ret->until = deployment->held_until_at;
+    } else if (deployment_is_untouched(inquiry->campaigns, deployment)) {
+        inquiry_hold(inquiry, ret);
+    } else if (inquiry->asker == INSTALLS_AT_ONCE && ret->install_wait > 0 &&
+               plan->rules.install != INSTALL_PRESTAGE) {
+        ret->install = INSTALL_FORCED;
+        ret->install_wait = 0;
+    }
     return 0;
 }

@@ -55,7 +55,7 @@ static int count_in_channel(struct tx *tx, const struct campaign *campaign, int6
     struct preview_count count;
 
     if (plan_make(tx, NULL, campaign, NULL, 0, &plan, err) ||
-        preview_take(tx, plan, now, &count, err))
+        preview_take(tx, plan, NULL, now, &count, err))
         return -1;
     *ret = preview_population(&count);
     return 0;

@@ -5,7 +5,6 @@
 #include "campaign/engine.h"
 
 #include "campaign/failure.h"
-#include "core/text.h"
 #include "store/event.h"
 
 #include <string.h>
@@ -39,25 +38,22 @@ static void cut(const char *text, char ret[DETAIL_SIZE])
     ret[length] = '\0';
 }
 
-/* Kept in the timeline without a move. A word without any text says nothing worth a row. */
+/* Kept in the timeline without a move; of an attempt that tells and tells, no more than its share.
+ */
+static int note_as(struct tx *tx, struct hearing *h, const char *what, struct error *err)
+{
+    const struct deployment *deployment = h->deployment;
+    int64_t most = h->campaigns->config->device_reports_max, count = 0;
+
+    if (!h->report->is_final &&
+        event_told_count(tx, deployment->row_id, deployment->attempt, most, &count, err))
+        return -1;
+    return count < most ? deployment_tell(tx, deployment, "report", what, &h->move, err) : 0;
+}
+
 static int note(struct tx *tx, struct hearing *h, struct error *err)
 {
-    const struct event event = {
-        .at = h->move.now,
-        .tenant_row = h->move.tenant_row,
-        .kind = "report",
-        .device_row = h->deployment->device_row,
-        .campaign_row = h->deployment->campaign_row,
-        .deployment_row = h->deployment->row_id,
-        .attempt = h->deployment->attempt,
-        .message_hash = h->report->hash,
-        .cause = "report",
-        .detail = h->detail,
-    };
-
-    if (h->detail[0] == '\0' && !h->report->is_final)
-        return 0;
-    return event_append(tx, &event, err);
+    return note_as(tx, h, NULL, err);
 }
 
 static void close_with_final(struct hearing *h)
@@ -91,6 +87,71 @@ static int take_installing(struct tx *tx, struct hearing *h, struct error *err)
     return move_to(tx, h, DEPLOYMENT_INSTALLING, err);
 }
 
+/* -- what it was sent -- */
+
+static const struct plan *plan_of(const struct hearing *h)
+{
+    return snapshot_find(h->snapshot, h->deployment->campaign_row);
+}
+
+static bool is_download_only(const struct hearing *h)
+{
+    return plan_of(h) && plan_of(h)->rules.install == INSTALL_PRESTAGE &&
+           deployment_is_stoppable(deployment_state_in(h->deployment));
+}
+
+/* The row knows it after a restart too. */
+static int64_t bytes_sent(const struct hearing *h)
+{
+    int64_t sent = transfers_covered(h->campaigns, h->deployment->row_id);
+
+    return sent > h->deployment->bytes_served ? sent : h->deployment->bytes_served;
+}
+
+/* Of the images that are for it; 0: not known. */
+static int64_t bytes_wanted(const struct hearing *h)
+{
+    struct lookup lookup = {NULL, h->device->row_id};
+    const struct filter_subject facts = subject_of(h->device, &lookup);
+    const struct image *images = NULL;
+    size_t count = plan_of(h) ? plan_images(plan_of(h), h->deployment->release_row, &images) : 0;
+    int64_t wanted = 0;
+
+    for (size_t i = 0; i < count; i++)
+        wanted += image_is_for(&images[i], &facts) ? images[i].size : 0;
+    return wanted;
+}
+
+static bool has_begun(const struct hearing *h)
+{
+    return bytes_sent(h) > 0 || transfers_have(h->campaigns, h->deployment->row_id);
+}
+
+/* Enough for an update: of a delta that may be little. Of what is only to be downloaded all of it,
+ * and of what is to be cancelled too, unless it was being installed already. */
+static bool has_fetched(const struct hearing *h)
+{
+    bool is_being_cancelled =
+        h->deployment->is_cancelling && deployment_is_stoppable(deployment_state_in(h->deployment));
+
+    return has_begun(h) &&
+           ((!is_being_cancelled && !is_download_only(h)) || bytes_sent(h) >= bytes_wanted(h));
+}
+
+/* Where no more was wanted it is over with that. */
+static int take_downloaded(struct tx *tx, struct hearing *h, struct error *err)
+{
+    enum deployment_state state = deployment_state_in(h->deployment);
+
+    if (is_download_only(h)) {
+        h->deployment->is_open = false;
+        return deployment_move(tx, h->campaigns, h->deployment, DEPLOYMENT_DOWNLOADED, &h->move,
+                               err);
+    }
+    return state == DEPLOYMENT_WAITING ? note(tx, h, err)
+                                       : move_to(tx, h, DEPLOYMENT_DOWNLOADED, err);
+}
+
 /* -- success -- */
 
 static int take_claim(struct tx *tx, struct hearing *h, bool is_evident, struct error *err)
@@ -109,17 +170,15 @@ static int take_claim(struct tx *tx, struct hearing *h, bool is_evident, struct 
 
 static int take_success(struct tx *tx, struct hearing *h, struct error *err)
 {
-    const struct deployment *deployment = h->deployment;
-    bool is_fetched =
-        deployment->bytes_served > 0 || transfers_have(h->campaigns, deployment->row_id);
     bool is_skipped = strcmp(h->detail, SKIPPED) == 0;
     bool is_evident;
 
-    if (deployment_is_evident(tx, deployment, h->device, &is_evident, err))
+    if (deployment_is_evident(tx, h->deployment, h->device, &is_evident, err))
         return -1;
-    if (!is_evident && (!is_fetched || is_skipped))
-        return note(tx, h, err);
-    return take_claim(tx, h, is_evident, err);
+    if (!is_evident && (is_skipped || !has_fetched(h)))
+        return note_as(tx, h, "unverified", err);
+    return !is_evident && is_download_only(h) ? take_downloaded(tx, h, err)
+                                              : take_claim(tx, h, is_evident, err);
 }
 
 /* -- failure -- */
@@ -163,25 +222,6 @@ static bool is_about_stump(const struct hearing *h, enum failure failure,
            (campaign->stops_transfers || was_halted(h));
 }
 
-/* It has begun to fetch, and was sent less than its images have. The row knows it after a restart
- * too. */
-static bool is_unfinished(const struct hearing *h)
-{
-    const struct deployment *deployment = h->deployment;
-    const struct plan *plan = snapshot_find(h->snapshot, deployment->campaign_row);
-    struct lookup lookup = {NULL, h->device->row_id};
-    const struct filter_subject facts = subject_of(h->device, &lookup);
-    const struct image *images = NULL;
-    size_t count = plan ? plan_images(plan, deployment->release_row, &images) : 0;
-    int64_t sent = transfers_covered(h->campaigns, deployment->row_id), wanted = 0;
-
-    if (sent < deployment->bytes_served)
-        sent = deployment->bytes_served;
-    for (size_t i = 0; i < count; i++)
-        wanted += image_is_for(&images[i], &facts) ? images[i].size : 0;
-    return sent < wanted && (sent > 0 || transfers_have(h->campaigns, deployment->row_id));
-}
-
 /* Our own doing: the device was cut off when its campaign or everything was halted, or stops as it
  * was told to. Whoever streams into its slot is cut while it installs. */
 static int take_interruption(struct tx *tx, struct hearing *h, enum failure failure, bool *ret,
@@ -190,7 +230,8 @@ static int take_interruption(struct tx *tx, struct hearing *h, enum failure fail
     CLEANUP(campaign_clear) struct campaign campaign = {0};
     enum deployment_state at = deployment_state_in(h->deployment);
     bool is_cuttable =
-        deployment_is_stoppable(at) || (at == DEPLOYMENT_INSTALLING && is_unfinished(h));
+        deployment_is_stoppable(at) ||
+        (at == DEPLOYMENT_INSTALLING && has_begun(h) && bytes_sent(h) < bytes_wanted(h));
     bool is_cancelling = h->deployment->is_cancelling;
 
     *ret = false;
@@ -299,7 +340,7 @@ static int take(struct tx *tx, struct hearing *h, struct error *err)
     case REPORT_DOWNLOADING:
         return move_to(tx, h, DEPLOYMENT_DOWNLOADING, err);
     case REPORT_DOWNLOADED:
-        return move_to(tx, h, DEPLOYMENT_DOWNLOADED, err);
+        return take_downloaded(tx, h, err);
     case REPORT_INSTALLING:
         return take_installing(tx, h, err);
     case REPORT_SUCCESS:
@@ -325,8 +366,8 @@ static bool is_over_for(const struct deployment *deployment, const struct report
 {
     enum deployment_state state = deployment_state_in(deployment);
 
-    if (deployment->is_open)
-        return false;
+    if (deployment->is_open || state == DEPLOYMENT_DOWNLOADED)
+        return !deployment->is_open;
     switch (report->kind) {
     case REPORT_REVERTED:
         return !deployment_may_move(state, DEPLOYMENT_REVERTED);
@@ -381,7 +422,8 @@ int campaign_take_report(struct tx *tx, struct campaigns *campaigns, struct devi
                  .tenant_row = device->tenant_row,
                  .cause = "report",
                  .detail = hearing.detail,
-                 .message_hash = report->hash},
+                 .message_hash = report->hash,
+                 .told = report->told},
     };
     bool is_duplicate, is_late;
 

@@ -201,6 +201,8 @@ void headcount_clear(struct headcount *count)
 
 struct preview {
     const struct fleet *fleet;
+    const struct client_release *release; /* NULL: nobody asks */
+    bool asks_vin;                        /* it matters which devices are Zephyr's */
     struct forecast *forecast;
     struct preview_count count;
     int64_t sample_ranks[PREVIEW_SAMPLE]; /* ascending */
@@ -235,6 +237,41 @@ static int64_t size_for(const struct plan *plan, const struct filter_subject *fa
     return size;
 }
 
+static bool suits_zephyr(const struct client_release *release)
+{
+    for (int i = 0; i < CLIENT_WARNING_COUNT; i++)
+        if (client_warns(CLIENT_ZEPHYR, (enum client_warning)i, release))
+            return false;
+    return true;
+}
+
+/* An operator may know better than we whether it waits. */
+static bool is_warned(const struct scanned *scanned, enum client client,
+                      enum client_warning warning, const struct client_release *release)
+{
+    enum announce announce = scanned->device.announce;
+
+    if (warning == CLIENT_DOES_NOT_WAIT && announce != ANNOUNCE_AUTO)
+        return announce == ANNOUNCE_NO && release->is_prestaged;
+    return client_warns(client, warning, release);
+}
+
+static int count_warnings(struct preview *preview, const struct scanned *scanned, struct error *err)
+{
+    bool tells_vin = false;
+    char vin[4];
+
+    if (preview->asks_vin && scanned->seen_at && !scanned->client[0] &&
+        device_attribute(preview->fleet->tx, scanned->device.row_id, CLIENT_ZEPHYR_ATTRIBUTE, vin,
+                         sizeof vin, &tells_vin, err))
+        return -1;
+    enum client client = client_from_facts(scanned->client, tells_vin);
+    for (int i = 0; i < CLIENT_WARNING_COUNT; i++)
+        preview->count.warned[i] +=
+            is_warned(scanned, client, (enum client_warning)i, preview->release);
+    return 0;
+}
+
 static int preview_device(const struct scanned *scanned, void *arg, struct error *err)
 {
     struct preview *preview = arg;
@@ -258,18 +295,23 @@ static int preview_device(const struct scanned *scanned, void *arg, struct error
     preview->count.devices++;
     preview->count.bytes += size_for(fleet->plan, &facts);
     keep_sample(preview, scanned->device.id, rank);
+    if (preview->release && count_warnings(preview, scanned, err))
+        return -1;
     return forecast_add(preview->forecast, &facts, rank, err);
 }
 
-int preview_take(struct tx *tx, const struct plan *plan, int64_t now, struct preview_count *ret,
-                 struct error *err)
+int preview_take(struct tx *tx, const struct plan *plan, const struct client_release *release,
+                 int64_t now, struct preview_count *ret, struct error *err)
 {
     CLEANUP(forecast_free) struct forecast *forecast = NULL;
     CLEANUP(fleet_clear) struct fleet fleet = {0};
 
     if (forecast_new(&plan->rules, &forecast, err) || fleet_make(tx, plan, now, &fleet, err))
         return -1;
-    struct preview preview = {.fleet = &fleet, .forecast = forecast};
+    struct preview preview = {.fleet = &fleet,
+                              .forecast = forecast,
+                              .release = release,
+                              .asks_vin = release && !suits_zephyr(release)};
     if (fleet_scan(&fleet, preview_device, &preview, err) ||
         forecast_end(forecast, preview.count.waves, err))
         return -1;

@@ -1,15 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Standing campaigns: one wave of all devices that stays open. Who is meant is not in their target:
- * a baseline's devices are its channel's, a pin campaign's are those pinned to its release. */
+ * a baseline's devices are its channel's, a pin campaign's are those pinned to its release under
+ * its terms. */
 #include "campaign/apply_pipeline.h"
 #include "campaign/engine.h"
 
+#include "core/text.h"
 #include "store/event.h"
 #include "store/pipeline.h"
 
 #include <string.h>
 
-/* A single device is waited for by the person who pinned it: no start rate and no dead man. */
+/* A single device is waited for by the person who pinned it: no start rate, no dead man, and
+ * nobody else's failure stops it. */
+static int unleash(json_t *plan)
+{
+    json_auto_t *never = json_pack("{s:i, s:i}", "share", 1, "failures", INT32_MAX);
+
+    return json_object_set_new(plan, "rate", json_pack("{s:i}", "start", 0)) ||
+                   json_object_set_new(plan, "dead_man", json_integer(0)) ||
+                   json_object_set(plan, "pause", never) || json_object_set(plan, "abort", never)
+               ? -1
+               : 0;
+}
+
 static json_t *standing_plan(enum campaign_kind kind, const char *release, const char *channel,
                              const char *reason)
 {
@@ -20,8 +34,7 @@ static json_t *standing_plan(enum campaign_kind kind, const char *release, const
 
     if (!plan)
         return NULL;
-    if (kind == KIND_PIN && (json_object_set_new(plan, "rate", json_pack("{s:i}", "start", 0)) ||
-                             json_object_set_new(plan, "dead_man", json_integer(0))))
+    if (kind == KIND_PIN && unleash(plan))
         return NULL;
     return json_incref(plan);
 }
@@ -48,16 +61,20 @@ static int begin(struct tx *tx, const struct maker *maker, int64_t campaign_row,
     return wave_move(tx, maker->campaigns, &overview.waves[0], WAVE_OPEN, &move, err);
 }
 
-static int make(struct tx *tx, const struct maker *maker, json_t *plan, int64_t *ret_row,
-                struct error *err)
+static int read_plan(const struct maker *maker, const json_t *plan, struct rules *ret,
+                     struct error *err)
+{
+    return plan ? rules_read(plan, maker->campaigns->config, ret, NULL, err)
+                : fail_internal(err, "memory for a plan");
+}
+
+static int make(struct tx *tx, const struct maker *maker, const struct rules *rules,
+                int64_t *ret_row, struct error *err)
 {
     CLEANUP(campaign_clear) struct campaign campaign = {0};
-    CLEANUP(rules_clear) struct rules rules = {0};
-    const struct new_campaign wish = {maker->tenant_row, &rules, maker->name, 0};
+    const struct new_campaign wish = {maker->tenant_row, rules, maker->name, 0};
 
-    if (!plan)
-        return fail_internal(err, "memory for a plan");
-    if (rules_read(plan, maker->campaigns->config, &rules, NULL, err) ||
+    if (rules_check(rules, maker->now, err) ||
         campaign_make(tx, maker->campaigns, &wish, maker->actor, maker->now, &campaign, err) ||
         begin(tx, maker, campaign.row_id, err))
         return -1;
@@ -160,8 +177,11 @@ static int check_approved(struct tx *tx, const struct campaigns *campaigns,
 static int put_in_force(struct tx *tx, const struct maker *maker, json_t *plan,
                         const struct baseline *present, struct baseline *next, struct error *err)
 {
+    CLEANUP(rules_clear) struct rules rules = {0};
+
     snprintf(next->set_by, sizeof next->set_by, "%s", maker->actor->id);
-    if (make(tx, maker, plan, &next->campaign_row, err) || baseline_set(tx, next, err) ||
+    if (read_plan(maker, plan, &rules, err) || make(tx, maker, &rules, &next->campaign_row, err) ||
+        baseline_set(tx, next, err) ||
         (present->campaign_row &&
          supersede(tx, maker, present->campaign_row, next->campaign_row, err)))
         return -1;
@@ -195,6 +215,8 @@ int pipeline_set_baseline(struct tx *tx, struct campaigns *campaigns,
     const struct maker maker = {campaigns, channel.tenant_row, actor, now, name};
     snprintf(name, sizeof name, "baseline of %s", channel.id);
     plan = standing_plan(KIND_BASELINE, release.id, channel.id, wish->reason);
+    if (wish->asks_consent && json_object_set_new(plan, "consent", json_true()))
+        return fail_internal(err, "memory for a plan");
     return put_in_force(tx, &maker, plan, &present, &next, err);
 }
 
@@ -302,11 +324,85 @@ static int end_when_unused(struct tx *tx, struct campaigns *campaigns, int64_t c
     return is_used ? 0 : end(tx, campaigns, campaign_row, CAMPAIGN_CANCELLED, &move, err);
 }
 
-/* The standing campaign of the release, made when this is its first pin. */
-static int find_deliverer(struct tx *tx, const struct maker *maker, struct pin *pin,
-                          struct error *err)
+/* Where a term stands in a plan. */
+static const struct {
+    const char *term, *outer, *inner;
+} terms_of_pins[] = {
+    {"install",          "install", "mode"         },
+    {"force_at",         "install", "force_at"     },
+    {"risk",             "install", "risk"         },
+    {"install_windows",  "windows", "install"      },
+    {"download_windows", "windows", "download"     },
+    {"zone",             "windows", "zone"         },
+    {"caps",             "caps",    "transfer_rate"},
+    {"consent",          "consent", NULL           },
+};
+
+static int set_in(json_t *object, const char *name, json_t *value, struct error *err)
 {
+    return json_object_set(object, name, value) ? fail_internal(err, "memory for terms") : 0;
+}
+
+static int put_term(json_t *plan, size_t term, json_t *value, struct error *err)
+{
+    const char *outer = terms_of_pins[term].outer, *inner = terms_of_pins[term].inner;
+
+    if (!inner)
+        return set_in(plan, outer, value, err);
+    if (!json_object_get(plan, outer) && json_object_set_new(plan, outer, json_object()))
+        return fail_internal(err, "memory for terms");
+    return set_in(json_object_get(plan, outer), inner, value, err);
+}
+
+static int add_terms(json_t *plan, const json_t *terms, struct error *err)
+{
+    static const char *const caps[] = {"transfer_rate", NULL};
+    const char *members[COUNT_OF(terms_of_pins) + 1] = {NULL};
+    const json_t *asked_caps;
+
+    for (size_t i = 0; i < COUNT_OF(terms_of_pins); i++)
+        members[i] = terms_of_pins[i].term;
+    if (!terms)
+        return 0;
+    if (json_only_members(terms, members, err) ||
+        json_get_object_or_none(terms, "caps", &asked_caps, err) ||
+        (asked_caps && json_only_members(asked_caps, caps, err)))
+        return -1;
+    for (size_t i = 0; i < COUNT_OF(terms_of_pins); i++) {
+        bool is_caps = strcmp(terms_of_pins[i].term, "caps") == 0;
+        json_t *value = is_caps ? json_object_get(asked_caps, terms_of_pins[i].inner)
+                                : json_object_get(terms, terms_of_pins[i].term);
+
+        if (value && put_term(plan, i, value, err))
+            return -1;
+    }
+    return 0;
+}
+
+/* What is wrong is named as the operator wrote it. Always -1. */
+static int as_term(struct error *err)
+{
+    char in_plan[sizeof err->field];
+
+    for (size_t i = 0; i < COUNT_OF(terms_of_pins); i++) {
+        const char *inner = terms_of_pins[i].inner;
+
+        snprintf(in_plan, sizeof in_plan, "%s.%s", terms_of_pins[i].outer, inner ? inner : "");
+        if (inner && strcmp(terms_of_pins[i].term, "caps") != 0 &&
+            text_starts_with(err->field, in_plan))
+            snprintf(err->field, sizeof err->field, "%s", terms_of_pins[i].term);
+    }
+    return -1;
+}
+
+/* The standing campaign of the release under these terms, made when this is its first pin. */
+static int find_deliverer(struct tx *tx, const struct maker *maker, const json_t *terms,
+                          struct pin *pin, struct error *err)
+{
+    CLEANUP(rules_clear) struct rules rules = {0};
+    CLEANUP(free_string) char *text = NULL;
     json_auto_t *plan = NULL;
+    uint8_t hash[PLAN_HASH_SIZE];
     struct release release;
 
     if (!pin->release_row)
@@ -314,11 +410,59 @@ static int find_deliverer(struct tx *tx, const struct maker *maker, struct pin *
     if (find_release(tx, pin->release_row, &release, err))
         return -1;
     memcpy(pin->release_id, release.id, sizeof pin->release_id);
-    enum step step = pin_campaign(tx, release.row_id, &pin->campaign_row, err);
+    plan = standing_plan(KIND_PIN, release.id, "", "");
+    if (add_terms(plan, terms, err) || read_plan(maker, plan, &rules, err))
+        return as_term(err);
+    if (rules_text(&rules, &text, hash, err))
+        return -1;
+    enum step step = pin_campaign(tx, release.row_id, hash, &pin->campaign_row, err);
     if (step != STEP_DONE)
         return step == STEP_ROW ? 0 : -1;
-    plan = standing_plan(KIND_PIN, release.id, "", "");
-    return make(tx, maker, plan, &pin->campaign_row, err);
+    return make(tx, maker, &rules, &pin->campaign_row, err) ? as_term(err) : 0;
+}
+
+/* Whoever was pinned to it before and has it not: an operator wants it tried again. */
+static int pin_again(struct tx *tx, const struct maker *maker, const struct pin *pin,
+                     struct error *err)
+{
+    const struct move move = {.now = maker->now,
+                              .tenant_row = maker->tenant_row,
+                              .cause = "operator",
+                              .detail = "pinned again"};
+    struct deployment deployment;
+    enum step step =
+        deployment_in_campaign(tx, pin->device_row, pin->campaign_row, &deployment, err);
+
+    if (step != STEP_ROW)
+        return step == STEP_DONE ? 0 : -1;
+    if (deployment.is_open && deployment.is_cancelling) {
+        deployment.is_open = false;
+        if (deployment_move(tx, maker->campaigns, &deployment, DEPLOYMENT_CANCELLED, &move, err))
+            return -1;
+    }
+    return deployment_is_failed(&deployment)
+               ? deployment_try_again(tx, maker->campaigns, &deployment, &move, err)
+               : 0;
+}
+
+/* What the pin before has begun at the device is called off; the device says when it stopped. */
+static int call_off(struct tx *tx, const struct maker *maker, const struct pin *before,
+                    struct error *err)
+{
+    const struct move move = {.now = maker->now,
+                              .tenant_row = maker->tenant_row,
+                              .cause = "operator",
+                              .detail = "pinned to another release"};
+    struct deployment deployment;
+    enum step step =
+        before->campaign_row
+            ? deployment_in_campaign(tx, before->device_row, before->campaign_row, &deployment, err)
+            : STEP_DONE;
+
+    if (step != STEP_ROW)
+        return step == STEP_DONE ? 0 : -1;
+    return deployment.is_open ? deployment_stop(tx, maker->campaigns, &deployment, true, &move, err)
+                              : 0;
 }
 
 int pipeline_pin(struct tx *tx, struct campaigns *campaigns, const struct new_pin *wish,
@@ -332,7 +476,8 @@ int pipeline_pin(struct tx *tx, struct campaigns *campaigns, const struct new_pi
     /* An expired one has its campaign still. */
     enum step step = pin_of(tx, wish->device_row, 0, &before, err);
 
-    if (step == STEP_FAILED || find_deliverer(tx, &maker, &pin, err))
+    if (step == STEP_FAILED || find_deliverer(tx, &maker, wish->terms, &pin, err) ||
+        pin_again(tx, &maker, &pin, err))
         return -1;
     snprintf(pin.reason, sizeof pin.reason, "%s", wish->reason);
     snprintf(pin.created_by, sizeof pin.created_by, "%s", actor->id);
@@ -346,7 +491,8 @@ int pipeline_pin(struct tx *tx, struct campaigns *campaigns, const struct new_pi
     if (pin_set(tx, &pin, err) || tell_pin(tx, &change, err))
         return -1;
     if (before.campaign_row != pin.campaign_row &&
-        end_when_unused(tx, campaigns, before.campaign_row, &change, err))
+        (call_off(tx, &maker, &before, err) ||
+         end_when_unused(tx, campaigns, before.campaign_row, &change, err)))
         return -1;
     return campaign_touch(tx, campaigns, err);
 }

@@ -13,15 +13,19 @@
 #define BATCH 256
 #define WHOLE_MAX 8
 #define EVICTION_PROBES 64
+#define HOLD_LEAST INT64_C(900)
+#define HOLD_MOST INT64_C(86400)
+#define HOLD_DOUBLINGS 7 /* reach the most */
 
 /* One image of one deployment. Two images of the same size are not told apart. */
 struct entry {
     struct entry *next;
     int64_t deployment_row, size;
-    struct spans spans;
-    int running;       /* transfers of it now */
-    int64_t active_at; /* the round that wrote its latest bytes; 0: none did */
-    bool asked_lease;  /* its lease was gone: asked for once */
+    struct spans spans;      /* of the present round; one ends when it was sent from end to end */
+    int64_t rounds, counted; /* of these: in the deployment's fetches */
+    int running;             /* transfers of it now */
+    int64_t active_at;       /* the round that wrote its latest bytes; 0: none did */
+    bool asked_lease;        /* its lease was gone: asked for once */
     bool is_dirty;
     bool is_known; /* was written once: from here on its spans are the whole truth */
 };
@@ -33,11 +37,18 @@ struct transfers {
     size_t hand;                  /* where eviction looks next */
 };
 
+/* Images of one size that were sent as a whole. */
+struct whole {
+    int64_t size, rounds; /* since they were last counted */
+    int64_t wanted;       /* how many images these are */
+};
+
 /* What is written of one deployment. */
 struct served {
     int64_t deployment_row, covered;
-    int64_t whole[WHOLE_MAX]; /* sizes of the images sent as a whole */
+    struct whole whole[WHOLE_MAX];
     int whole_count;
+    int64_t fetched;                  /* rounds of all images that are counted now */
     int64_t resumed_size, resumed_at; /* an image first seen in its middle; 0: none */
 };
 
@@ -133,6 +144,11 @@ static struct entry *find_or_add(struct transfers *transfers, int64_t deployment
     return entry;
 }
 
+static int64_t covered_of(const struct entry *entry)
+{
+    return entry->rounds > 0 ? entry->size : spans_covered(&entry->spans);
+}
+
 /* Returns the entry, or NULL where there is no more room. */
 static struct entry *note(struct transfers *transfers, int64_t deployment_row, int64_t first,
                           int64_t sent, int64_t size)
@@ -143,6 +159,10 @@ static struct entry *note(struct transfers *transfers, int64_t deployment_row, i
         return NULL;
     bool is_news = sent > 0 || !entry->is_known;
     spans_add(&entry->spans, first, first + sent < size ? first + sent : size);
+    if (spans_cover(&entry->spans, size)) {
+        entry->spans.count = 0;
+        entry->rounds++;
+    }
     transfers->dirty += is_news && !entry->is_dirty;
     entry->is_dirty |= is_news;
     return entry;
@@ -204,7 +224,7 @@ int64_t transfers_covered(struct campaigns *campaigns, int64_t deployment_row)
     pthread_mutex_lock(&transfers->lock);
     for (struct entry *entry = *bucket_of(transfers, deployment_row); entry; entry = entry->next)
         if (entry->deployment_row == deployment_row)
-            covered += spans_covered(&entry->spans);
+            covered += covered_of(entry);
     pthread_mutex_unlock(&transfers->lock);
     return covered;
 }
@@ -244,10 +264,12 @@ static void gather(struct transfers *transfers, struct entry *from, int64_t now,
     for (struct entry *entry = from; entry; entry = entry->next) {
         if (entry->deployment_row != from->deployment_row)
             continue;
-        ret->covered += spans_covered(&entry->spans);
-        if (spans_cover(&entry->spans, entry->size) && ret->whole_count < WHOLE_MAX)
-            ret->whole[ret->whole_count++] = entry->size;
-        if (!entry->is_known && entry->spans.count > 0 && entry->spans.at[0].first > 0) {
+        ret->covered += covered_of(entry);
+        if (entry->rounds > 0 && ret->whole_count < WHOLE_MAX)
+            ret->whole[ret->whole_count++] =
+                (struct whole){entry->size, entry->rounds - entry->counted, 0};
+        if (!entry->is_known && entry->rounds == 0 && entry->spans.count > 0 &&
+            entry->spans.at[0].first > 0) {
             ret->resumed_size = entry->size;
             ret->resumed_at = entry->spans.at[0].first;
         }
@@ -300,21 +322,23 @@ static void put_back(struct transfers *transfers, const struct batch *batch)
     pthread_mutex_unlock(&transfers->lock);
 }
 
-static bool is_whole(const struct served *served, int64_t size)
+/* NULL: it was not sent as a whole. */
+static struct whole *whole_of(struct served *served, int64_t size)
 {
     for (int i = 0; i < served->whole_count; i++)
-        if (served->whole[i] == size)
-            return true;
-    return false;
+        if (served->whole[i].size == size)
+            return &served->whole[i];
+    return NULL;
 }
 
-/* Every image that is for this device was sent from the first byte to the last. */
+/* Every image that is for this device was sent from the first byte to the last; and how often since
+ * that was last counted. */
 static int has_all(struct tx *tx, const struct plan *plan, const struct deployment *deployment,
-                   const struct served *served, bool *ret, struct error *err)
+                   struct served *served, bool *ret, struct error *err)
 {
     struct device device;
     struct lookup lookup = {tx, deployment->device_row};
-    size_t wanted = 0, whole = 0;
+    bool wants_any = false;
 
     *ret = false;
     if (served->whole_count == 0)
@@ -326,13 +350,45 @@ static int has_all(struct tx *tx, const struct plan *plan, const struct deployme
     const struct image *images;
     size_t count = plan_images(plan, deployment->release_row, &images);
     for (size_t i = 0; i < count; i++) {
+        struct whole *whole = whole_of(served, images[i].size);
+
         if (!image_is_for(&images[i], &facts))
             continue;
-        wanted++;
-        whole += is_whole(served, images[i].size);
+        if (!whole)
+            return 0;
+        wants_any = true;
+        whole->wanted++;
     }
-    *ret = wanted > 0 && wanted == whole;
+    *ret = wants_any;
+    served->fetched = wants_any ? INT64_MAX : 0;
+    for (int i = 0; i < served->whole_count; i++) {
+        const struct whole *whole = &served->whole[i];
+
+        if (whole->wanted && whole->rounds / whole->wanted < served->fetched)
+            served->fetched = whole->rounds / whole->wanted;
+    }
     return 0;
+}
+
+/* A client that has no memory of what it installed fetches and installs it again at each poll. It
+ * is not shown the update for a while, then for longer and longer; what it asks for by itself it
+ * still gets, for a refused image is a failed update to most clients. */
+static int count_fetches(struct tx *tx, const struct batch *batch, const struct served *served,
+                         struct deployment *deployment, const struct move *move, struct error *err)
+{
+    int64_t over =
+        deployment->fetches + served->fetched - batch->campaigns->config->campaign_refetch_max;
+    char detail[64];
+
+    deployment->fetches += served->fetched;
+    if (served->fetched == 0 || over < 0 || deployment_state_in(deployment) == DEPLOYMENT_VERIFYING)
+        return 0;
+    int64_t wait = over < HOLD_DOUBLINGS ? HOLD_LEAST << over : HOLD_MOST;
+    deployment->held_until_at = batch->now + (wait < HOLD_MOST ? wait : HOLD_MOST);
+    snprintf(detail, sizeof detail, "fetched %lld times", (long long)deployment->fetches);
+    struct move told = *move;
+    told.detail = detail;
+    return deployment_tell(tx, deployment, "deployment.loop", NULL, &told, err);
 }
 
 /* A device that goes on in the middle of an image after we were restarted has what we sent before.
@@ -356,26 +412,28 @@ int transfers_add(struct tx *tx, struct deployment *deployment, int64_t covered,
 }
 
 /* Moves it on as far as what was sent tells. */
-static int advance(struct tx *tx, struct batch *batch, const struct served *served,
+static int advance(struct tx *tx, struct batch *batch, struct served *served,
                    struct deployment *deployment, struct error *err)
 {
     const struct plan *plan = snapshot_find(batch->snapshot, deployment->campaign_row);
+    enum deployment_state from = deployment_state_in(deployment);
     bool is_all;
 
     if (!plan) /* just created: the next note finds it */
         return deployment_save(tx, deployment, NULL, err);
     const struct move move = {.now = batch->now, .tenant_row = plan->tenant_row, .cause = "server"};
-    if (has_all(tx, plan, deployment, served, &is_all, err))
+    if (has_all(tx, plan, deployment, served, &is_all, err) ||
+        count_fetches(tx, batch, served, deployment, &move, err))
         return -1;
     enum deployment_state to = is_all ? DEPLOYMENT_DOWNLOADED : DEPLOYMENT_DOWNLOADING;
-    int failed = deployment_may_move(deployment_state_in(deployment), to)
-                     ? deployment_move(tx, batch->campaigns, deployment, to, &move, err)
-                     : deployment_save(tx, deployment, NULL, err);
+    bool moves = from == DEPLOYMENT_OFFERED || (from == DEPLOYMENT_DOWNLOADING && is_all);
+    int failed = moves ? deployment_move(tx, batch->campaigns, deployment, to, &move, err)
+                       : deployment_save(tx, deployment, NULL, err);
     return failed ? -1 : leases_keep(tx, batch->campaigns, plan, deployment, batch->now, err);
 }
 
 /* What comes in after a deployment was closed still counts as served. */
-static int write_served(struct tx *tx, struct batch *batch, const struct served *served,
+static int write_served(struct tx *tx, struct batch *batch, struct served *served,
                         struct error *err)
 {
     struct deployment deployment;
@@ -394,6 +452,23 @@ static int write_served(struct tx *tx, struct batch *batch, const struct served 
     }
     transfers_forget(batch->campaigns, served->deployment_row);
     return 0;
+}
+
+/* Once the row has them. */
+static void note_counted(struct transfers *transfers, const struct batch *batch)
+{
+    pthread_mutex_lock(&transfers->lock);
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct served *served = &batch->served[i];
+
+        for (int w = 0; w < served->whole_count; w++) {
+            struct entry *entry = find(transfers, served->deployment_row, served->whole[w].size);
+
+            if (entry)
+                entry->counted += served->fetched * served->whole[w].wanted;
+        }
+    }
+    pthread_mutex_unlock(&transfers->lock);
 }
 
 static int write_batch(struct tx *tx, void *arg, struct error *err)
@@ -449,6 +524,7 @@ int transfers_flush(struct campaigns *campaigns, int64_t now, struct error *err)
             put_back(campaigns->transfers, batch);
             return -1;
         }
+        note_counted(campaigns->transfers, batch);
         if (batch->count < BATCH)
             return 0;
     }

@@ -257,23 +257,6 @@ static int find_past(struct tx *tx, int64_t campaign_row, const struct device *d
     return fail(err, PROBLEM_NOT_FOUND, "device %s was never offered it", device->id);
 }
 
-/* Withdrawn without blame: the next poll offers it anew, with all attempts before it. */
-static int offer_anew(struct tx *tx, struct campaigns *campaigns, struct deployment *deployment,
-                      const struct device *device, const struct move *move, struct error *err)
-{
-    enum deployment_state state = deployment_state_in(deployment);
-
-    if (state != DEPLOYMENT_FAILED && state != DEPLOYMENT_REVERTED && state != DEPLOYMENT_LOST &&
-        state != DEPLOYMENT_TIMED_OUT && state != DEPLOYMENT_REJECTED)
-        return fail(err, PROBLEM_WRONG_STATE,
-                    "the deployment of %s is %s; only failed, reverted, lost, timed_out and "
-                    "rejected ones are tried again",
-                    device->id, deployment->state);
-    deployment->is_open = deployment->is_cancelling = deployment->has_final = false;
-    deployment->failures = deployment->retry_at = 0;
-    return deployment_move(tx, campaigns, deployment, DEPLOYMENT_WITHDRAWN, move, err);
-}
-
 int campaign_retry_device(struct tx *tx, struct campaigns *campaigns, int64_t campaign_row,
                           const struct device *device, const json_t *arguments,
                           const struct actor *actor, int64_t now, struct error *err)
@@ -299,9 +282,14 @@ int campaign_retry_device(struct tx *tx, struct campaigns *campaigns, int64_t ca
                     campaign.id);
     struct move move = {
         .now = now, .tenant_row = campaign.tenant_row, .cause = "operator", .detail = reason};
-    if (find_past(tx, campaign_row, device, &deployment, err) ||
-        offer_anew(tx, campaigns, &deployment, device, &move, err) ||
-        device_quarantine(tx, device->row_id, 0, err))
+    if (find_past(tx, campaign_row, device, &deployment, err))
+        return -1;
+    if (!deployment_is_failed(&deployment))
+        return fail(err, PROBLEM_WRONG_STATE,
+                    "the deployment of %s is %s; only failed, reverted, lost, timed_out, rejected "
+                    "and cancelled ones are tried again",
+                    device->id, deployment.state);
+    if (deployment_try_again(tx, campaigns, &deployment, &move, err))
         return -1;
     snprintf(detail, sizeof detail, "device %s%s%s", device->id, reason ? ": " : "",
              reason ? reason : "");

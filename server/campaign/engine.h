@@ -4,6 +4,7 @@
 #define OTAD_CAMPAIGN_ENGINE_H
 
 #include "campaign/apply.h"
+#include "campaign/client.h"
 #include "campaign/draw.h"
 #include "campaign/gate.h"
 #include "campaign/resolve.h"
@@ -88,10 +89,12 @@ struct move {
     const char *cause; /* "poll", "report", "evidence", "timer", "operator", "server" */
     const char *detail;
     const uint8_t *message_hash; /* of the report, or NULL */
+    const char *told;            /* all of it, as JSON, or NULL */
 };
 
 /* Saves the row with whatever else the caller changed in it, moves the counts, appends the event,
- * and brakes the campaign when a failure was added. The table must allow the move (asserted). */
+ * and brakes the campaign when a failure was added. The table must allow the move (asserted); what
+ * was only to be downloaded ends in the state it is in. */
 int deployment_move(struct tx *tx, struct campaigns *campaigns, struct deployment *deployment,
                     enum deployment_state to, const struct move *move,
                     struct error *err) MUST_CHECK;
@@ -102,6 +105,9 @@ int deployment_offer(struct tx *tx, struct campaigns *campaigns, struct deployme
  * are left alone. */
 int deployment_stop(struct tx *tx, struct campaigns *campaigns, struct deployment *deployment,
                     bool is_hard, const struct move *move, struct error *err) MUST_CHECK;
+/* The device sees the cancel until it answers it. */
+int deployment_ask_to_cancel(struct tx *tx, struct deployment *deployment, const struct move *move,
+                             struct error *err) MUST_CHECK;
 int campaign_move(struct tx *tx, struct campaigns *campaigns, struct campaign *campaign,
                   enum campaign_state to, const struct move *move, struct error *err) MUST_CHECK;
 /* One that is over already: what is still being fetched is cut and refused. */
@@ -113,6 +119,21 @@ int wave_move(struct tx *tx, struct campaigns *campaigns, struct wave *wave, enu
 
 int campaign_need(struct tx *tx, int64_t campaign_row, struct campaign *ret,
                   struct error *err) MUST_CHECK; /* NO_SUCH_CAMPAIGN */
+
+#define SILENT "silent" /* class of what is taken for installing because nothing is heard of it */
+
+/* What one counts as to the gates: a state, or a word of our own for a state that means something
+ * else here (to be tried again; all there was to do was to download it). */
+enum outcome outcome_counted(const char *counted_as);
+/* It was not let go yet: offered and not one byte fetched, or it waits for consent. */
+bool deployment_is_untouched(struct campaigns *campaigns, const struct deployment *deployment);
+static inline bool deployment_awaits_consent(const struct deployment *deployment)
+{
+    return deployment->is_open && deployment->asks_consent && !deployment->consent_at;
+}
+/* For the timeline, without a move. */
+int deployment_tell(struct tx *tx, const struct deployment *deployment, const char *kind,
+                    const char *to, const struct move *move, struct error *err) MUST_CHECK;
 
 enum deployment_state deployment_state_in(const struct deployment *deployment);
 enum campaign_state campaign_state_in(const struct campaign *campaign);
@@ -198,15 +219,17 @@ struct preview_count {
     int64_t bytes;
     char sample[PREVIEW_SAMPLE][DEVICE_ID_SIZE]; /* those with the smallest ranks */
     size_t sample_count;
+    int64_t warned[CLIENT_WARNING_COUNT]; /* of `devices`: of those whose client it does not suit */
 };
 /* Of these: in the campaign's channel too. What `expected` is about. */
 static inline int64_t preview_population(const struct preview_count *count)
 {
     return count->matching - count->excluded[REASON_CHANNEL];
 }
-/* `plan` is of plan_make() without waves. */
-int preview_take(struct tx *tx, const struct plan *plan, int64_t now, struct preview_count *ret,
-                 struct error *err) MUST_CHECK;
+/* `plan` is of plan_make() without waves; `release` is what clients may stumble over, NULL when
+ * nobody asks. */
+int preview_take(struct tx *tx, const struct plan *plan, const struct client_release *release,
+                 int64_t now, struct preview_count *ret, struct error *err) MUST_CHECK;
 
 /* -- apply_question.c: the resolver's question about a device -- */
 
@@ -227,6 +250,7 @@ struct inquiry {
     struct snapshot *snapshot;
     struct campaigns *campaigns;
     const struct device *device;
+    enum prestaging asker; /* the caller's to set; PRESTAGES */
     struct lookup lookup;
     struct past pasts[PASTS_ROOM];
     struct deployment deployments[PASTS_ROOM];
@@ -245,13 +269,30 @@ void inquiry_renew(struct inquiry *inquiry);
 /* Open, or closed by the device's word and still without evidence: answered before any campaign is
  * looked at. NULL when there is none. */
 struct deployment *inquiry_current(struct inquiry *inquiry);
+/* How many are open. */
+size_t inquiry_open(const struct inquiry *inquiry);
 /* Whether the resolver now wants something better than this deployment brings, which can still be
  * stopped. */
 int inquiry_overtakes(const struct inquiry *inquiry, const struct deployment *current, bool *ret,
                       struct error *err) MUST_CHECK;
-/* How the release is to be installed now; what the device's person agreed to is forced. */
+/* A new offer to whoever would install at once waits for the install window. */
+void inquiry_hold(const struct inquiry *inquiry, struct resolution *resolution);
+/* How the release is to be installed now; what the device's person agreed to is forced. Reasons are
+ * those of resolve_time() and REASON_REFETCH. */
 int inquiry_terms(const struct inquiry *inquiry, const struct deployment *deployment,
                   struct resolution *ret, struct error *err) MUST_CHECK;
+
+/* -- apply_device.c: what is said of one device's deployment apart from its reports -- */
+
+/* Consent is given, with the words for the timeline; NULL: those it was given ahead with. */
+int deployment_agree(struct tx *tx, struct deployment *deployment, const char *by,
+                     const struct move *move, struct error *err) MUST_CHECK;
+/* Failed, fell back, lost, declined or cancelled. */
+bool deployment_is_failed(const struct deployment *deployment);
+/* Such a one is withdrawn without blame: the next poll offers it anew, with all attempts before it
+ * and out of quarantine. */
+int deployment_try_again(struct tx *tx, struct campaigns *campaigns, struct deployment *deployment,
+                         const struct move *move, struct error *err) MUST_CHECK;
 
 /* -- apply_leases.c: capacity asked, taken and given back -- */
 

@@ -22,6 +22,7 @@ static const struct {
     [REASON_NO_MATCH]          = {3, "no_match", "The device does not match the campaign's target"},
     [REASON_NEWCOMER]          = {3, "newcomer", "The device was registered after the campaign's start"},
     [REASON_SUPERSEDED]        = {3, "superseded", "A newer campaign has updated this device since"},
+    [REASON_PRESTAGED]         = {3, "prestaged", "The device has downloaded the release, and no more was wanted"},
     [REASON_WAVE_NOT_OPEN]     = {3, "wave_not_open", "The device's wave is not open: its turn has not come, or it is held"},
     [REASON_TURN]              = {3, "turn", "The device's wave is open; its turn comes later"},
     [REASON_WAVE_FULL]         = {3, "wave_full", "The wave has its number of devices; late ones follow when it has passed"},
@@ -36,6 +37,7 @@ static const struct {
     [REASON_FLOOR]             = {6, "floor", "The device has passed a release that cannot be undone"},
     [REASON_FREEZE]            = {7, "freeze", "A freeze holds updates back"},
     [REASON_WINDOW]            = {7, "window", "It is outside the hours of the campaign"},
+    [REASON_REFETCH]           = {8, "refetch", "The device fetches the update again and again and tells no outcome; it waits before it is shown it again"},
     [REASON_QUARANTINE]        = {8, "quarantine", "The device fell back from this release and is left in peace"},
     [REASON_CONFIRMED]         = {8, "confirmed", "The device has had this release confirmed"},
     [REASON_UNDER_WAY]         = {8, "under_way", "The update is on its way or being verified"},
@@ -97,14 +99,6 @@ static const struct past *past_in(const struct question *question, const struct 
     return NULL;
 }
 
-static const struct plan *plan_of(const struct question *question, int64_t campaign_row)
-{
-    for (size_t i = 0; i < question->plan_count; i++)
-        if (question->plans[i]->row_id == campaign_row)
-            return question->plans[i];
-    return NULL;
-}
-
 /* The device runs what it was brought to, as far as we know. */
 static bool still_runs(const struct question *question, const struct plan *plan,
                        const struct past *past)
@@ -136,11 +130,8 @@ static bool went_further(const struct question *question, const struct plan *pla
     for (size_t i = 0; i < question->past_count; i++) {
         const struct past *past = &question->pasts[i];
 
-        if (past->state != DEPLOYMENT_CONFIRMED || past->campaign_row == plan->row_id ||
-            !is_later(past, plan))
-            continue;
-        const struct plan *other = plan_of(question, past->campaign_row);
-        if (!(other && plan_is_standing(other)) && still_runs(question, plan, past))
+        if (past->state == DEPLOYMENT_CONFIRMED && past->campaign_row != plan->row_id &&
+            !past->is_of_standing && is_later(past, plan) && still_runs(question, plan, past))
             return true;
     }
     return false;
@@ -242,6 +233,9 @@ static int is_wanted(struct inquest *inquest, const struct plan *plan, const str
         return 0;
     *ret = REASON_SUPERSEDED;
     if (went_further(question, plan))
+        return 0;
+    *ret = REASON_PRESTAGED;
+    if (past && past->is_prestaged)
         return 0;
     return find_wave(question, plan, past, ret_wave, ret, err);
 }

@@ -50,6 +50,8 @@ struct past {
     int64_t campaign_row;
     int64_t started_at; /* its campaign's */
     enum deployment_state state;
+    bool is_prestaged;   /* downloaded, and nothing else is wanted */
+    bool is_of_standing; /* a baseline's or a pin's, be they over */
     int wave;
     int64_t retry_at; /* of a failed one; 0: no other try */
     int64_t release_row, state_at;
@@ -68,6 +70,7 @@ enum reason {
     REASON_NO_MATCH,
     REASON_NEWCOMER,
     REASON_SUPERSEDED, /* a newer campaign has brought this device further */
+    REASON_PRESTAGED,
     REASON_WAVE_NOT_OPEN,
     REASON_TURN,
     REASON_WAVE_FULL,
@@ -82,7 +85,8 @@ enum reason {
     REASON_FLOOR,
     REASON_FREEZE, /* step 7 */
     REASON_WINDOW,
-    REASON_QUARANTINE, /* step 8 */
+    REASON_REFETCH, /* step 8; of a deployment under way */
+    REASON_QUARANTINE,
     REASON_CONFIRMED,
     REASON_UNDER_WAY,
     REASON_BACK_OFF,

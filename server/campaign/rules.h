@@ -79,7 +79,8 @@ struct rules {
 
     enum install install;
     int64_t force_at;
-    const char *risk; /* told to the person at the device and in the preview */
+    const char *risk;  /* told to the person at the device and in the preview */
+    bool asks_consent; /* the device must agree before it may fetch */
 
     int64_t start_at, end_at;
     bool end_cancels;       /* what is under way too; otherwise only offers stop */

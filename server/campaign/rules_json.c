@@ -65,12 +65,13 @@ static json_t *who_json(const struct rules *rules)
 {
     static const char *const ways[] = {"replace", "queue", "coexist"};
 
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:b, s:i}", "release",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:b, s:i, s:b}", "release",
                      rules->release, "target", rules->target, "channel", rules->channel, "kind",
                      campaign_kind_name(rules->kind), "reason", rules->reason, "salt_from",
                      rules->salt_from, "priority", (json_int_t)rules->priority, "supersede",
                      ways[rules->supersede], "members", rules->is_snapshot ? "snapshot" : "open",
-                     "sticky", rules->is_sticky, "approvals", rules->approvals);
+                     "sticky", rules->is_sticky, "approvals", rules->approvals, "consent",
+                     rules->asks_consent);
 }
 
 static json_t *when_json(const struct rules *rules)

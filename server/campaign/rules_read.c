@@ -546,11 +546,13 @@ static int read_ends(const json_t *json, const struct config *config, struct rul
 {
     static const char *const aborts[] = {"none", "rollback", NULL};
     int64_t least = config ? config->campaign_approvals : 0, approvals;
+    bool brings = ret->channel[0] && ret->install != INSTALL_PRESTAGE;
     int on_abort;
 
     if (get_word_or(json, "on_abort", aborts, 0, &on_abort, err) ||
-        json_get_bool_or(json, "promote", ret->channel[0] != '\0', &ret->promotes, err) ||
+        json_get_bool_or(json, "promote", brings, &ret->promotes, err) ||
         json_get_bool_or(json, "sticky", true, &ret->is_sticky, err) ||
+        json_get_bool_or(json, "consent", false, &ret->asks_consent, err) ||
         json_get_integer_or(json, "approvals", 0, 2, least, &approvals, err) ||
         json_get_integer_or(json, "attempts", 1, 100, 3, &ret->attempts_max, err))
         return -1;
@@ -561,6 +563,10 @@ static int read_ends(const json_t *json, const struct config *config, struct rul
                           (int)least);
     if (ret->promotes && !ret->channel[0])
         return fail_field(err, PROBLEM_BAD_FIELD, "promote", "only a channel's campaign promotes");
+    ret->promotes &= brings || config; /* plans of old promised more */
+    if (ret->promotes && !brings)
+        return fail_field(err, PROBLEM_BAD_FIELD, "promote",
+                          "what was only downloaded proves nothing about the release");
     return 0;
 }
 
@@ -585,7 +591,7 @@ static int read_all(const json_t *json, const struct config *config, struct rule
         "members", "sticky", "approvals", "install", "start_at", "end_at", "on_end", "expected",
         "windows", "rate", "caps", "waves", "preset", "pause", "abort", "strata", "dead_man",
         "on_abort", "watch", "promote", "attempts", "confirm_after", "stall", "stale_after",
-        "verify_timeout", "offer_ttl", "download_deadline", "name", "start", NULL
+        "verify_timeout", "offer_ttl", "download_deadline", "consent", "name", "start", NULL
     };
     /* clang-format on */
     const json_t *waves;
@@ -593,10 +599,10 @@ static int read_all(const json_t *json, const struct config *config, struct rule
 
     *ret = (struct rules){0};
     if (json_only_members(json, members, err) || read_texts(json, config, ret, err) ||
-        read_ends(json, config, ret, err) || read_times(json, config, ret, err) ||
-        read_span(json, ret, err) || read_windows(json, ret, err) || read_install(json, ret, err) ||
-        read_rate(json, config, ret, err) || read_caps(json, ret, err) ||
-        read_budget(json, "abort", &abort_budget, &ret->abort, err) ||
+        read_install(json, ret, err) || read_ends(json, config, ret, err) ||
+        read_times(json, config, ret, err) || read_span(json, ret, err) ||
+        read_windows(json, ret, err) || read_rate(json, config, ret, err) ||
+        read_caps(json, ret, err) || read_budget(json, "abort", &abort_budget, &ret->abort, err) ||
         read_budget(json, "pause", pause_otherwise(&ret->abort), &ret->pause, err) ||
         read_strata_budgets(json, ret, err) || json_get_array_or_none(json, "waves", &waves, err) ||
         json_get_string_or(json, "preset", "careful", &preset, err))

@@ -67,7 +67,7 @@ static int add_count(int wave, const char *state, int64_t count, void *arg, stru
 
     (void)wave, (void)err;
     pace->offered += count;
-    if (strcmp(state, deployment_state_name(DEPLOYMENT_CONFIRMED)) == 0)
+    if (outcome_counted(state) == OUTCOME_CONFIRMED)
         pace->confirmed += count;
     return 0;
 }

@@ -59,7 +59,7 @@ static const struct row waves[WAVE_STATES] = {
  * the version outranks what was concluded without it, hence the ways back to verifying. Whatever
  * ended without success may be withdrawn by an operator, which makes it be offered anew. A standing
  * campaign offers by itself where its release is missing, and any campaign when the one that stood
- * before it is gone. */
+ * before it is gone. What waited for consent is offered once that is given. */
 static const struct row deployments[DEPLOYMENT_STATES] = {
     [DEPLOYMENT_OFFERED] = {"offered",
         ON_THE_WAY | BIT(DEPLOYMENT_DOWNLOADING) | BIT(DEPLOYMENT_DOWNLOADED) |
@@ -69,17 +69,21 @@ static const struct row deployments[DEPLOYMENT_STATES] = {
     [DEPLOYMENT_DOWNLOADING] = {"downloading",
         ON_THE_WAY | BIT(DEPLOYMENT_DOWNLOADED) | BIT(DEPLOYMENT_WAITING) |
         BIT(DEPLOYMENT_TIMED_OUT)},
-    [DEPLOYMENT_DOWNLOADED] = {"downloaded", ON_THE_WAY | BIT(DEPLOYMENT_WAITING)},
-    [DEPLOYMENT_WAITING]    = {"waiting", ON_THE_WAY},
-    /* Withdrawn when it was cut by us while it streamed into its slot. */
+    [DEPLOYMENT_DOWNLOADED] = {"downloaded",
+        ON_THE_WAY | BIT(DEPLOYMENT_WAITING)},
+    [DEPLOYMENT_WAITING] = {"waiting",
+        ON_THE_WAY | BIT(DEPLOYMENT_OFFERED) | BIT(DEPLOYMENT_DOWNLOADED)},
+    /* Withdrawn when it was cut by us while it streamed into its slot; waiting when silence was taken
+     * for it, and the device is back. */
     [DEPLOYMENT_INSTALLING] = {"installing",
         BIT(DEPLOYMENT_VERIFYING) | BIT(DEPLOYMENT_FAILED) | BIT(DEPLOYMENT_REVERTED) |
         BIT(DEPLOYMENT_LOST) | BIT(DEPLOYMENT_WITHDRAWN) | BIT(DEPLOYMENT_CANCELLED) |
-        BIT(DEPLOYMENT_NOT_APPLICABLE) | BIT(DEPLOYMENT_REMOVED)},
+        BIT(DEPLOYMENT_NOT_APPLICABLE) | BIT(DEPLOYMENT_REMOVED) | BIT(DEPLOYMENT_WAITING)},
     /* Withdrawn when it proved a step on the way to the campaign's release: the next is offered. */
     [DEPLOYMENT_VERIFYING] = {"verifying",
         BIT(DEPLOYMENT_CONFIRMED) | BIT(DEPLOYMENT_FAILED) | BIT(DEPLOYMENT_REVERTED) |
-        BIT(DEPLOYMENT_LOST) | BIT(DEPLOYMENT_WITHDRAWN) | BIT(DEPLOYMENT_REMOVED)},
+        BIT(DEPLOYMENT_LOST) | BIT(DEPLOYMENT_WITHDRAWN) | BIT(DEPLOYMENT_CANCELLED) |
+        BIT(DEPLOYMENT_REMOVED)},
     [DEPLOYMENT_CONFIRMED] = {"confirmed", BIT(DEPLOYMENT_OFFERED) | BIT(DEPLOYMENT_REVERTED)},
     [DEPLOYMENT_FAILED] = {"failed",
         BIT(DEPLOYMENT_OFFERED) | BIT(DEPLOYMENT_VERIFYING) | BIT(DEPLOYMENT_REVERTED) |
@@ -93,7 +97,7 @@ static const struct row deployments[DEPLOYMENT_STATES] = {
         BIT(DEPLOYMENT_FAILED) | BIT(DEPLOYMENT_WITHDRAWN)},
     [DEPLOYMENT_REJECTED]       = {"rejected", BIT(DEPLOYMENT_OFFERED) | BIT(DEPLOYMENT_WITHDRAWN)},
     [DEPLOYMENT_SUPERSEDED]     = {"superseded", BIT(DEPLOYMENT_OFFERED)},
-    [DEPLOYMENT_CANCELLED]      = {"cancelled", 0},
+    [DEPLOYMENT_CANCELLED]      = {"cancelled", BIT(DEPLOYMENT_WITHDRAWN)},
     [DEPLOYMENT_NOT_APPLICABLE] = {"not_applicable", BIT(DEPLOYMENT_OFFERED)},
     [DEPLOYMENT_ALREADY]        = {"already", BIT(DEPLOYMENT_OFFERED)},
     [DEPLOYMENT_REMOVED]        = {"removed", BIT(DEPLOYMENT_OFFERED)},

@@ -15,6 +15,8 @@
 #define BATCH 100 /* deployments moved in one job */
 #define JOBS 10   /* of a kind, campaign and round */
 #define SILENCE_EVERY 60
+#define ACTIONS_SINCE INT64_C(1767225600)
+#define ACTION_EVERY 5
 
 struct ticker {
     pthread_t thread;
@@ -35,13 +37,15 @@ struct chore {
 };
 
 /* What silence makes of a deployment: perhaps the device installs. Who was asked to stop is not
- * blamed. */
+ * blamed, nor who was not let go. */
 static enum deployment_state follower(const struct chore *chore,
                                       const struct deployment *deployment)
 {
-    bool was_stopped = chore->to == DEPLOYMENT_INSTALLING && deployment->is_cancelling;
-
-    return was_stopped ? DEPLOYMENT_WITHDRAWN : chore->to;
+    if (deployment->is_cancelling && deployment_is_stoppable(deployment_state_in(deployment)))
+        return DEPLOYMENT_CANCELLED;
+    return chore->to == DEPLOYMENT_INSTALLING && deployment_awaits_consent(deployment)
+               ? DEPLOYMENT_WITHDRAWN
+               : chore->to;
 }
 
 static int give_up(struct tx *tx, const struct chore *chore, struct deployment *deployment,
@@ -57,7 +61,8 @@ static int give_up(struct tx *tx, const struct chore *chore, struct deployment *
         return deployment_stop(tx, chore->campaigns, deployment, chore->plan->stops_transfers,
                                &move, err);
     deployment->is_open = to == DEPLOYMENT_INSTALLING;
-    deployment->is_cancelling = false;
+    if (deployment->is_open)
+        snprintf(deployment->class, sizeof deployment->class, SILENT);
     return deployment_move(tx, chore->campaigns, deployment, to, &move, err);
 }
 
@@ -177,6 +182,8 @@ static int watch_silence(struct campaigns *campaigns, const struct plan *plan, i
     int64_t soon = rules->verify_timeout;
     int64_t late = rules->stale_after > soon ? rules->stale_after : soon;
     bool is_soon = is_over || is_let_go(rules, now - soon);
+    if (rules->install == INSTALL_PRESTAGE && !is_over) /* there is nothing to install */
+        return 0;
     const struct {
         enum deployment_state state;
         int64_t after;
@@ -371,11 +378,26 @@ static void *run(void *arg)
     return NULL;
 }
 
+/* A backup knows nothing of the action ids that were given out after it: what a device remembers as
+ * done must not come again as something else. Ids keep up with the time, one every five seconds
+ * since 2026, which 32 bits bear for three centuries. */
+static int raise_actions(struct tx *tx, void *arg, struct error *err)
+{
+    int64_t since = *(const int64_t *)arg - ACTIONS_SINCE;
+
+    return since > 0 ? store_raise_number(tx, "action", since / ACTION_EVERY, err) : 0;
+}
+
 static void ticker_free(struct ticker *ticker)
 {
     pthread_cond_destroy(&ticker->wake);
     pthread_mutex_destroy(&ticker->lock);
     free(ticker);
+}
+
+int campaigns_raise_actions(struct campaigns *campaigns, int64_t now, struct error *err)
+{
+    return store_write(campaigns->store, raise_actions, &now, err);
 }
 
 int campaigns_start_ticker(struct campaigns *campaigns, sever_transfers_fn sever, void *arg,
@@ -386,6 +408,10 @@ int campaigns_start_ticker(struct campaigns *campaigns, sever_transfers_fn sever
 
     if (!ticker)
         return fail_internal(err, "memory for the ticker");
+    if (campaigns_raise_actions(campaigns, clock_wall(), err)) {
+        free(ticker);
+        return -1;
+    }
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&ticker->wake, &monotonic);

@@ -46,7 +46,7 @@ static json_t *at_member(const char *member, json_t *value)
 
 static int put(struct cli *cli, json_t *body, const char *member, json_t *value)
 {
-    json_auto_t *wrapped = at_member(member, value);
+    json_auto_t *wrapped = *member ? at_member(member, value) : value;
 
     return wrapped && !merge(body, wrapped) ? 0 : refuse(cli, ENDS_MISUSED, "out of memory");
 }

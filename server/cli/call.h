@@ -13,7 +13,8 @@ typedef json_t *(*value_fn)(struct cli *cli, const char *text);
 /* An option that is a member of the request. */
 struct setting {
     struct option option;
-    const char *member; /* "caps.leases": inside the object `caps` */
+    const char *member; /* "caps.leases": inside the object `caps`; "": the value is an object
+                           of members */
     value_fn value;
 };
 #define SETTINGS(list) .settings = (list), .setting_count = COUNT_OF(list)
@@ -70,6 +71,7 @@ json_t *moment_value(struct cli *cli, const char *text);
 json_t *file_value(struct cli *cli, const char *path); /* a JSON object in a file; - is stdin */
 json_t *yes_value(struct cli *cli, const char *text);
 json_t *no_value(struct cli *cli, const char *text);
+json_t *switch_value(struct cli *cli, const char *text); /* yes or no */
 /* "model,version" or "model+version": an array of words */
 json_t *words_value(struct cli *cli, const char *text);
 

@@ -6,10 +6,12 @@
 #include "cli/call.h"
 
 /* campaign_options.c: the plan, on the command line and in --plan FILE. */
-#define CAMPAIGN_SETTING_COUNT 44
+#define CAMPAIGN_SETTING_COUNT 45
 extern const struct setting campaign_settings[CAMPAIGN_SETTING_COUNT];
 #define PLAN_OPTION_COUNT 2
 extern const struct option plan_options[PLAN_OPTION_COUNT];
+/* "install mon-fri 22:00 6h" or "download 01:00 4h": {"install": […]}. */
+json_t *window_value(struct cli *cli, const char *text);
 /* `base`, or instead of it the file of --plan, with what the options say; changes `base`. */
 int campaign_describe(struct cli *cli, json_t *base, json_t **ret) MUST_CHECK;
 

@@ -127,7 +127,7 @@ static json_t *days_value(const char *text)
     return json_incref(list);
 }
 
-static json_t *window_value(struct cli *cli, const char *text)
+json_t *window_value(struct cli *cli, const char *text)
 {
     char kind[12], on[40], start[12], length[12], more;
     int words = sscanf(text, "%11s %39s %11s %11s %c", kind, on, start, length, &more);
@@ -257,6 +257,8 @@ const struct setting campaign_settings[CAMPAIGN_SETTING_COUNT] = {
     {{"force-at", "TIME", "an optional installation is forced from then on"},
      "install.force_at", moment_value},
     {{"risk", "TEXT", "told to the person at the device"}, "install.risk", text_value},
+    {{"consent", NULL, "the person at the device must agree before it fetches"},
+     "consent", yes_value},
     {{"window", "WINDOW", "'install mon-fri 22:00 6h' or 'download 01:00 4h'; repeatable"},
      "windows", window_value},
     {{"zone", "ZONE", "of devices and sites without one, e.g. Europe/Berlin (default UTC)"},

@@ -2,7 +2,7 @@
 /* otactl device …: who is in the fleet, and what became of it. Making certificates: issue.c. */
 #include "cli/verbs.h"
 
-#include "cli/call.h"
+#include "cli/campaign.h"
 #include "cli/files.h"
 #include "cli/http.h"
 
@@ -39,7 +39,12 @@ static const struct column show_columns[] = {
     {"Up for",         "uptime",          AS_SECONDS},
     {"Seen",           "seen_at",         AS_TIME   },
     {"From",           "address",         AS_TEXT   },
-    {"Client",         "client",          AS_TEXT   },
+    {"Client",         "client.name",     AS_TEXT   },
+    {"Its version",    "client.version",  AS_TEXT   },
+    {"User-Agent",     "client.agent",    AS_TEXT   },
+    {"Is told ahead",  "announce",        AS_TEXT   },
+    {"Agrees to all",  "auto_confirm",    AS_TEXT   },
+    {"Has a token",    "has_token",       AS_TEXT   },
     {"Created",        "created_at",      AS_TIME   },
 };
 
@@ -77,6 +82,47 @@ static const struct column timeline_columns[] = {
     {"DETAIL",   "detail",   AS_TEXT},
 };
 
+static const struct column deployment_columns[] = {
+    {"DEPLOYMENT", "id",       AS_TEXT  },
+    {"CAMPAIGN",   "campaign", AS_TEXT  },
+    {"RELEASE",    "release",  AS_TEXT  },
+    {"STATE",      "state",    AS_TEXT  },
+    {"ATTEMPT",    "attempt",  AS_NUMBER},
+    {"CONSENT",    "consent",  AS_TEXT  },
+    {"SINCE",      "state_at", AS_AGO   },
+    {"CLASS",      "class",    AS_TEXT  },
+    {"DETAIL",     "detail",   AS_TEXT  },
+};
+
+static const struct column deployment_fields[] = {
+    {"Deployment",    "id",            AS_TEXT  },
+    {"Campaign",      "campaign",      AS_TEXT  },
+    {"Release",       "release",       AS_TEXT  },
+    {"State",         "state",         AS_TEXT  },
+    {"Since",         "state_at",      AS_TIME  },
+    {"To be stopped", "is_cancelling", AS_TEXT  },
+    {"Consent",       "consent",       AS_TEXT  },
+    {"Attempt",       "attempt",       AS_NUMBER},
+    {"Class",         "class",         AS_TEXT  },
+    {"Detail",        "detail",        AS_TEXT  },
+    {"Offered",       "offered_at",    AS_TIME  },
+    {"Tried again",   "retry_at",      AS_TIME  },
+    {"Sent",          "bytes_served",  AS_BYTES },
+    {"Whole fetches", "fetches",       AS_NUMBER},
+    {"Held until",    "held_until",    AS_TIME  },
+};
+
+/* A DDI client tells execution and finished, a native one its status. */
+static const struct column report_columns[] = {
+    {"AT",        "at",             AS_TIME  },
+    {"ATTEMPT",   "attempt",        AS_NUMBER},
+    {"STATUS",    "told.status",    AS_TEXT  },
+    {"EXECUTION", "told.execution", AS_TEXT  },
+    {"FINISHED",  "told.finished",  AS_TEXT  },
+    {"CODE",      "told.code",      AS_TEXT  },
+    {"DETAILS",   "told.details",   AS_LIST  },
+};
+
 static void print_table_if_any(const json_t *items, const struct column *columns, size_t count)
 {
     if (!json_array_size(items))
@@ -107,8 +153,8 @@ static int device_show(struct cli *cli)
     }
     json_t *deployment = json_object_get(device, "deployment");
     if (json_object_size(deployment)) {
-        say("\nDeployment\n");
-        print_document(deployment);
+        say("\n");
+        print_fields(deployment, COLUMNS(deployment_fields));
     }
     return 0;
 }
@@ -149,48 +195,40 @@ static int device_explain(struct cli *cli)
     return 0;
 }
 
+static const struct {
+    const char *verb, *done;
+} moves[] = {
+    {"approve",  "is active"                                          },
+    {"activate", "is active"                                          },
+    {"suspend",  "is suspended: it gets nothing until it is activated"},
+    {"revoke",   "is revoked, for good"                               },
+    {"retire",   "is retired"                                         },
+};
+
+static const char *done_by(const char *verb)
+{
+    size_t i = 0;
+
+    while (i + 1 < COUNT_OF(moves) && strcmp(moves[i].verb, verb) != 0)
+        i++;
+    return moves[i].done;
+}
+
 /* Several devices in a row; the first refusal stops it, and what was done before is said. */
-static int each_device(struct cli *cli, const char *pattern, const char *done)
+static int device_move(struct cli *cli)
 {
     const char *reason = cli->verb->option_count ? option(cli, "reason") : NULL;
 
     for (size_t i = 0; i < cli->operand_count; i++) {
-        struct text path = {0};
-        text_append(&path, "/devices/");
-        text_url_segment(&path, operand(cli, i));
-        text_append(&path, pattern);
-        CLEANUP(free_string) char *address = text_take(&path);
-        if (http_post(cli, address, json_pack("{ss*}", "reason", reason), NULL))
+        CLEANUP(free_string)
+        char *path = http_path("/devices/%s/%s", operand(cli, i), cli->verb->name);
+
+        if (http_post(cli, path, json_pack("{ss*}", "reason", reason), NULL))
             return -1;
         if (!wants_json(cli))
-            say("%s %s\n", operand(cli, i), done);
+            say("%s %s\n", operand(cli, i), done_by(cli->verb->name));
     }
     return 0;
-}
-
-static int device_approve(struct cli *cli)
-{
-    return each_device(cli, "/approve", "is active");
-}
-
-static int device_activate(struct cli *cli)
-{
-    return each_device(cli, "/activate", "is active");
-}
-
-static int device_suspend(struct cli *cli)
-{
-    return each_device(cli, "/suspend", "is suspended: it gets nothing until it is activated");
-}
-
-static int device_revoke(struct cli *cli)
-{
-    return each_device(cli, "/revoke", "is revoked, for good");
-}
-
-static int device_retire(struct cli *cli)
-{
-    return each_device(cli, "/retire", "is retired");
 }
 
 static int device_import(struct cli *cli)
@@ -242,13 +280,17 @@ static json_t *changed_tags(const struct cli *cli, const json_t *old)
     return tags;
 }
 
-static int patch_device(struct cli *cli, const char *path, json_t *body)
+static int device_tag(struct cli *cli)
 {
-    json_auto_t *patch = body, *changed = NULL;
+    CLEANUP(free_string) char *path = http_path("/devices/%s", operand(cli, 0));
+    json_auto_t *device = NULL, *patch = NULL, *changed = NULL;
 
+    if (http_json(cli, "GET", path, NULL, &device))
+        return -1;
+    patch = json_pack("{so}", "tags", changed_tags(cli, json_object_get(device, "tags")));
     if (!patch)
         return refuse(cli, ENDS_MISUSED, "out of memory, or text that is not UTF-8");
-    if (http_json(cli, "PATCH", path, patch, NULL) || http_json(cli, "GET", path, NULL, &changed))
+    if (http_json(cli, "PATCH", path, patch, &changed))
         return -1;
     if (wants_json(cli))
         return print_json(changed);
@@ -256,28 +298,28 @@ static int patch_device(struct cli *cli, const char *path, json_t *body)
     return 0;
 }
 
-static int device_tag(struct cli *cli)
-{
-    CLEANUP(free_string) char *path = http_path("/devices/%s", operand(cli, 0));
-    json_auto_t *device = NULL;
+/* -- what is typed -- */
 
-    if (http_json(cli, "GET", path, NULL, &device))
-        return -1;
-    json_t *tags = changed_tags(cli, json_object_get(device, "tags"));
-    return patch_device(cli, path, json_pack("{so}", "tags", tags));
+static json_t *announce_value(struct cli *cli, const char *text)
+{
+    return !strcmp(text, "auto") ? json_null() : switch_value(cli, text);
 }
 
-static int device_set(struct cli *cli)
+/* As in a campaign's plan, but each kind is a member of the pin itself. */
+static json_t *pin_window_value(struct cli *cli, const char *text)
 {
-    CLEANUP(free_string) char *path = http_path("/devices/%s", operand(cli, 0));
-    const char *model = option(cli, "model"), *hardware = option(cli, "hardware"),
-               *site = option(cli, "site"), *zone = option(cli, "zone");
+    json_auto_t *windows = window_value(cli, text);
+    json_t *members = windows ? json_object() : NULL, *list;
+    const char *kind;
 
-    if (!model && !hardware && !site && !zone)
-        return refuse(cli, ENDS_MISUSED, "say what to set: --model, --hardware, --site or --zone");
-    return patch_device(cli, path,
-                        json_pack("{ss* ss* ss* ss*}", "model", model, "hardware", hardware, "site",
-                                  site, "zone", zone));
+    json_object_foreach(windows, kind, list)
+    {
+        char member[32];
+
+        snprintf(member, sizeof member, "%s_windows", kind);
+        json_object_set(members, member, list);
+    }
+    return members;
 }
 
 /* -- the verbs -- */
@@ -313,9 +355,41 @@ static const struct setting pin_settings[] = {
     {{"reason", "TEXT", "why; its explanation says so"}, "reason", text_value},
     {{"until", "TIME", "until then: 2026-12-24, +7d (default: for good)"},
      "expires_at", moment_value},
+    {{"install", "WORD", "forced (default), optional, or prestage: downloaded only"},
+     "install", text_value},
+    {{"force-at", "TIME", "an optional installation is forced from then on"},
+     "force_at", moment_value},
+    {{"risk", "TEXT", "told to the person at the device"}, "risk", text_value},
+    {{"consent", NULL, "the person at the device must agree before it fetches"},
+     "consent", yes_value},
+    {{"window", "WINDOW", "'install mon-fri 22:00 6h' or 'download 01:00 4h'; repeatable"},
+     "", pin_window_value},
+    {{"zone", "ZONE", "of the windows, unless its own or its site's: Europe/Berlin"},
+     "zone", text_value},
+    {{"transfer-rate", "N", "bytes per second: 500k"}, "caps.transfer_rate", bytes_value},
 };
+#define HOLD_SETTINGS 2 /* of them are a hold's too */
 static const struct setting join_settings[] = {
     {{"until", "TIME", "until then: 2026-12-24, +7d (default: for good)"}, "until", moment_value},
+};
+static const struct setting cancel_settings[] = {
+    {{"reason", "TEXT", "why; it is kept in the audit log"}, "reason", text_value},
+    {{"force", NULL, "it is over at once, whatever the device says"}, "force", yes_value},
+};
+static const struct setting consent_settings[] = {
+    {{"deny", NULL, "do not agree; it is offered on"}, "given", no_value},
+    {{"reason", "TEXT", "who agreed, and how; kept in the audit log"}, "reason", text_value},
+};
+static const struct setting set_settings[] = {
+    {{"model", "MODEL", "what it is sold as"}, "model", text_value},
+    {{"hardware", "HARDWARE", "what a release must name in --hardware to fit"},
+     "hardware", text_value},
+    {{"site", "SITE", "where it stands"}, "site", text_value},
+    {{"zone", "ZONE", "its clock, for windows: Europe/Berlin"}, "zone", text_value},
+    {{"announce", "WORD", "yes: it can fetch now and install later; no; auto: as its client can"},
+     "announce", announce_value},
+    {{"auto-confirm", "WORD", "yes: it agrees to whatever asks for its consent; or no"},
+     "auto_confirm", switch_value},
 };
 static const struct call list_call = {GET("/devices"), SHOWS(list_columns),
         .nothing = "No such devices.", SETTINGS(list_settings)},
@@ -325,26 +399,34 @@ static const struct call list_call = {GET("/devices"), SHOWS(list_columns),
     pins_call = {GET("/pins"), SHOWS(pin_columns), .nothing = "No device is pinned."},
     pin_call = {PUT("/devices/%s/pin"), SETTINGS(pin_settings), .words = {{"release", text_value}},
         .needs = "reason", .said = "%s is pinned: it gets that release whatever campaigns say"},
-    hold_call = {PUT("/devices/%s/pin"), SETTINGS(pin_settings), .body = "{\"release\":null}",
-        .needs = "reason", .said = "%s is held: it gets nothing"},
+    hold_call = {PUT("/devices/%s/pin"), .settings = pin_settings, .setting_count = HOLD_SETTINGS,
+        .body = "{\"release\":null}", .needs = "reason",
+        .said = "%s is held: it gets nothing"},
     unpin_call = {DELETE("/devices/%s/pin"), .said = "%s follows campaigns and its channel again"},
     join_call = {PUT("/devices/%s/channel"), SETTINGS(join_settings),
         .words = {{"channel", text_value}}, .said = "%s is in the channel by hand"},
+    deployments_call = {GET("/devices/%s/deployments"), SHOWS(deployment_columns),
+        .nothing = "Nothing was deployed to it yet."},
+    reports_call = {GET("/devices/%s/deployments/%s/reports"), SHOWS(report_columns),
+        .nothing = "It has not said anything yet."},
+    cancel_call = {POST("/devices/%s/deployments/%s/cancel"), SETTINGS(cancel_settings),
+        .needs = "reason", SHOWS(deployment_fields)},
+    consent_call = {POST("/devices/%s/deployments/%s/consent"), SETTINGS(consent_settings),
+        .body = "{\"given\":true}", SHOWS(deployment_fields)},
+    set_call = {PATCH("/devices/%s"), SETTINGS(set_settings), SHOWS(show_columns)},
     leave_call = {DELETE("/devices/%s/channel"), .said = "%s is in the channel whose rule matches"};
 /* clang-format on */
+static const struct option token_options[] = {
+    {"token",  "TEXT", "this one, of 16 to 128 characters, instead of a random one"},
+    {"delete", NULL,   "take it away instead; running transfers are cut"           },
+    {"output", "FILE", "write the token there, readable by you alone (also -o)"    },
+};
 static const struct option revoke_options[] = {
     {"reason", "TEXT", "why; it is kept in the audit log"},
 };
 static const struct option tag_options[] = {
     {"remove", NULL, "take the tags away instead of adding them"},
 };
-static const struct option set_options[] = {
-    {"model",    "MODEL",    "what it is sold as"                           },
-    {"hardware", "HARDWARE", "what a release must name in --hardware to fit"},
-    {"site",     "SITE",     "where it stands"                              },
-    {"zone",     "ZONE",     "its clock, for windows: Europe/Berlin"        },
-};
-
 /* clang-format off */
 static const struct verb verbs[] = {
     {"issue", "[ID]", "make a certificate from the laboratory's authority and register its device",
@@ -378,19 +460,25 @@ static const struct verb verbs[] = {
     {"approve", "ID...", "let a pending device in",
      "$ otactl device list --state pending\n"
      "$ otactl device approve dev-7 dev-8\n",
-     NO_OPTIONS, device_approve},
+     NO_OPTIONS, device_move},
     {"suspend", "ID...", "give it nothing until it is activated again",
      "$ otactl device suspend dev-7\n",
-     NO_OPTIONS, device_suspend},
+     NO_OPTIONS, device_move},
     {"activate", "ID...", "let a registered or suspended device work",
      "$ otactl device activate dev-7\n",
-     NO_OPTIONS, device_activate},
+     NO_OPTIONS, device_move},
     {"revoke", "ID...", "shut a device out for good; running transfers are cut",
      "$ otactl device revoke dev-7 --reason 'stolen in Oslo'\n",
-     OPTIONS(revoke_options), device_revoke},
+     OPTIONS(revoke_options), device_move},
     {"retire", "ID...", "take a device out of service in good standing",
      "$ otactl device retire dev-7\n",
-     NO_OPTIONS, device_retire},
+     NO_OPTIONS, device_move},
+    {"token", "ID", "a new secret for a device that shows no certificate; the old one ends",
+     "Devices send it as Authorization: TargetToken; see device-authentication set.\n"
+     "\n"
+     "$ otactl device token dev-1 --output dev-1.token\n"
+     "$ otactl device token dev-1 --delete\n",
+     OPTIONS(token_options), device_token},
     {"import", "FILE", "register many devices from CSV or JSON, all or none",
      "The first line of a CSV file names its columns:\n"
      "\n"
@@ -406,7 +494,11 @@ static const struct verb verbs[] = {
      "$ otactl device tag dev-1 canary --remove\n",
      OPTIONS(tag_options), device_tag},
     {"pin", "ID RELEASE", "give it this release, whatever campaigns say",
-     "$ otactl device pin dev-1 demo:1.0 --reason 'ticket 4711' --until +14d\n",
+     "At once, unless its options say otherwise.\n"
+     "\n"
+     "$ otactl device pin dev-1 demo:1.0 --reason 'ticket 4711' --until +14d\n"
+     "$ otactl device pin dev-1 demo:1.0 --reason 'ticket 4711' --consent \\\n"
+     "      --install optional --force-at +7d --window 'install sat,sun 22:00 6h'\n",
      CALL(pin_call), call_run},
     {"hold", "ID", "give it nothing at all",
      "$ otactl device hold dev-1 --reason 'is being measured'\n",
@@ -423,9 +515,26 @@ static const struct verb verbs[] = {
     {"leave", "ID", "back to the channel whose rule matches",
      "$ otactl device leave dev-1\n",
      CALL(leave_call), call_run},
-    {"set", "ID", "change model, hardware, site or zone",
-     "$ otactl device set dev-1 --site oslo\n",
-     OPTIONS(set_options), device_set},
+    {"deployments", "ID", "what was deployed to it, newest first",
+     "$ otactl device deployments dev-1\n",
+     LIST_CALL(deployments_call), call_run},
+    {"reports", "ID DEPLOYMENT", "what the device said of it, in its own words, newest first",
+     "$ otactl device reports dev-1 d-17\n",
+     LIST_CALL(reports_call), call_run},
+    {"cancel", "ID DEPLOYMENT", "ask the device to stop; a pin that brought it goes too",
+     "The device may have gone too far to stop. With --force it is over for the server at once,\n"
+     "and running transfers of it are cut.\n"
+     "\n"
+     "$ otactl device cancel dev-1 d-17 --reason 'wrong release'\n",
+     CALL(cancel_call), call_run},
+    {"consent", "ID DEPLOYMENT", "agree in the place of the person at the device",
+     "$ otactl device consent dev-1 d-17 --reason 'agreed by phone'\n"
+     "$ otactl device consent dev-1 d-17 --deny\n",
+     CALL(consent_call), call_run},
+    {"set", "ID", "change what operators say of it",
+     "$ otactl device set dev-1 --site oslo\n"
+     "$ otactl device set dev-1 --announce auto --auto-confirm yes\n",
+     CALL(set_call), call_run},
 };
 /* clang-format on */
 

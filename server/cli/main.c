@@ -41,11 +41,11 @@
 #include <string.h>
 
 const struct group *const groups[] = {
-    &init_group,       &device_group,  &fleet_group, &upload_group, &artifact_group,
-    &product_group,    &release_group, &draft_group, &list_group,   &campaign_group,
-    &channel_group,    &freeze_group,  &site_group,  &stop_group,   &operator_group,
-    &token_group,      &audit_group,   &trust_group, &server_group, &reload_group,
-    &completion_group,
+    &init_group,     &device_group,     &authentication_group, &fleet_group, &upload_group,
+    &artifact_group, &product_group,    &release_group,        &draft_group, &list_group,
+    &campaign_group, &channel_group,    &freeze_group,         &site_group,  &stop_group,
+    &operator_group, &token_group,      &audit_group,          &trust_group, &server_group,
+    &reload_group,   &completion_group,
 };
 const size_t group_count = COUNT_OF(groups);
 

@@ -10,7 +10,6 @@
 #include "trust/key.h"
 #include "trust/sign.h"
 
-#include <libgen.h>
 #include <string.h>
 
 #define SIGNATURE_FILE_MAX 4096
@@ -87,18 +86,130 @@ static int set_number(struct cli *cli, json_t *body, const char *name, const cha
     return 0;
 }
 
-static int describe(struct cli *cli, const char *sha256, json_t **ret)
+/* What can be said of one file alone; else the option of that name says it of all. */
+static const struct {
+    const char *name, *member;
+    value_fn value;
+} file_settings[] = {
+    {"component",        "component",        text_value  },
+    {"hardware",         "hardware_ids",     words_value },
+    {"security-version", "security_version", number_value},
+    {"security-floor",   "security_floor",   number_value},
+    {"encoding",         "encoding",         text_value  },
+    {"plain-sha256",     "plain_sha256",     text_value  },
+};
+
+struct image {
+    char *path;
+    json_t *said; /* as the draft names it; and "encoding", which is the upload's */
+};
+
+struct images {
+    struct image *at;
+    size_t count;
+};
+
+static void images_clear(struct images *images)
 {
-    CLEANUP(free_string) char *path = strdup(option(cli, "file"));
-    const char *component = option(cli, "component");
-    json_auto_t *body = json_pack(
-        "{ss ss ss ss ss so ss* ss*}", "product", operand(cli, 0), "version", operand(cli, 1),
-        "component", component ? component : "app", "file", path ? basename(path) : "", "artifact",
-        sha256, "hardware_ids", repeated_option(cli, "hardware"), "severity",
-        option(cli, "severity"), "plain_sha256", option(cli, "plain-sha256"));
+    for (size_t i = 0; i < images->count; i++) {
+        free(images->at[i].path);
+        json_decref(images->at[i].said);
+    }
+    free(images->at);
+}
+
+static int put_setting(struct cli *cli, const struct image *image, char *setting)
+{
+    char *value = setting;
+    const char *name = strsep(&value, "=");
+
+    for (size_t i = 0; value && i < COUNT_OF(file_settings); i++) {
+        if (strcmp(file_settings[i].name, name))
+            continue;
+        json_t *json = file_settings[i].value(cli, value);
+        if (json && !json_object_set_new(image->said, file_settings[i].member, json))
+            return 0;
+        return refuse(cli, ENDS_MISUSED, "%s cannot be \"%s\" in --file %s,…", name, value,
+                      image->path);
+    }
+    refuse(cli, ENDS_MISUSED, "\"%s\" cannot be said of a file", name);
+    advise(cli, "--file FILE,component=NAME,hardware=ID+ID; as well security-version,");
+    advise(cli, "security-floor, encoding and plain-sha256");
+    return -1;
+}
+
+/* "out/rootfs.img,component=rootfs,hardware=gw2". No name in a release has a comma, a folder's
+ * may. */
+static int read_image(struct cli *cli, const char *text, struct image *ret)
+{
+    const char *slash = strrchr(text, '/');
+    const char *name = slash ? slash + 1 : text;
+    size_t length = strcspn(name, ",");
+    CLEANUP(free_string) char *settings = strdup(name + length);
+    char *rest = settings, *setting;
+
+    ret->path = strndup(text, (size_t)(name - text) + length);
+    ret->said = json_pack("{ss%}", "file", name, length);
+    if (!settings || !ret->path || !ret->said)
+        return refuse(cli, ENDS_MISUSED, "out of memory, or text that is not UTF-8");
+    for (strsep(&rest, ","); (setting = strsep(&rest, ","));)
+        if (put_setting(cli, ret, setting))
+            return -1;
+    if (has_option(cli, "hardware") || json_object_get(ret->said, "hardware_ids"))
+        return 0;
+    refuse(cli, ENDS_MISUSED, "--hardware is missing: which hardware may run %s?", ret->path);
+    advise(cli, "it is signed with the release; devices with another one refuse it");
+    return -1;
+}
+
+/* All of them, before the first byte travels. */
+static int read_images(struct cli *cli, struct images *images)
+{
+    const char *text;
+
+    if (option_needed(cli, "file", &text))
+        return -1;
+    images->at = calloc(cli->given_count, sizeof *images->at);
+    if (!images->at)
+        return refuse(cli, ENDS_MISUSED, "out of memory");
+    while ((text = option_at(cli, "file", images->count)))
+        if (read_image(cli, text, &images->at[images->count++]))
+            return -1;
+    if (!has_option(cli, "plain-sha256"))
+        return 0;
+    if (images->count > 1)
+        return refuse(cli, ENDS_MISUSED,
+                      "of several files each has its own: "
+                      "--file FILE,plain-sha256=HEX");
+    json_object_set_new(images->at->said, "plain_sha256", json_string(option(cli, "plain-sha256")));
+    return 0;
+}
+
+static int upload_image(struct cli *cli, const struct image *image)
+{
+    const char *encoding = member_text(image->said, "encoding", option(cli, "encoding"));
+    json_auto_t *artifact = NULL;
+
+    if (upload_file(cli, image->path, encoding, &artifact))
+        return -1;
+    json_object_del(image->said, "encoding");
+    json_object_set_new(image->said, "artifact", json_string(member_text(artifact, "sha256", "")));
+    return 0;
+}
+
+static int describe(struct cli *cli, const struct images *images, json_t **ret)
+{
+    json_auto_t *files = json_array();
+    json_auto_t *body = json_pack("{ss ss ss* ss* sO}", "product", operand(cli, 0), "version",
+                                  operand(cli, 1), "component", option(cli, "component"),
+                                  "severity", option(cli, "severity"), "files", files);
 
     if (!body)
         return refuse(cli, ENDS_MISUSED, "out of memory, or text that is not UTF-8");
+    for (size_t i = 0; i < images->count; i++)
+        json_array_append(files, images->at[i].said);
+    if (has_option(cli, "hardware"))
+        json_object_set_new(body, "hardware_ids", repeated_option(cli, "hardware"));
     if (has_option(cli, "notes"))
         json_object_set_new(body, "notes",
                             json_pack("{ss ss}", "lang", "en", "text", option(cli, "notes")));
@@ -114,18 +225,15 @@ static int describe(struct cli *cli, const char *sha256, json_t **ret)
 
 static int create_draft(struct cli *cli, json_t **ret)
 {
-    const char *file;
-    json_auto_t *artifact = NULL, *body = NULL;
+    CLEANUP(images_clear) struct images images = {.at = NULL};
+    json_auto_t *body = NULL;
 
-    if (option_needed(cli, "file", &file))
+    if (read_images(cli, &images) || trust_ensure(cli))
         return -1;
-    if (!has_option(cli, "hardware")) {
-        refuse(cli, ENDS_MISUSED, "--hardware is missing: which hardware may run this?");
-        advise(cli, "it is signed with the release; devices with another one refuse it");
-        return -1;
-    }
-    if (trust_ensure(cli) || upload_file(cli, file, option(cli, "encoding"), &artifact) ||
-        describe(cli, member_text(artifact, "sha256", ""), &body))
+    for (size_t i = 0; i < images.count; i++)
+        if (upload_image(cli, &images.at[i]))
+            return -1;
+    if (describe(cli, &images, &body))
         return -1;
     if (!http_json(cli, "POST", "/releases/draft", body, ret))
         return 0;
@@ -312,19 +420,19 @@ static int release_publish(struct cli *cli)
 /* -- the verbs -- */
 
 static const struct option create_options[] = {
-    {"file",             "FILE",    "the image"                                          },
-    {"hardware",         "ID",      "hardware that may run it; repeatable"               },
-    {"component",        "NAME",    "the part of the device it is for (default app)"     },
-    {"security-version", "N",       "raise it when the release closes a hole"            },
-    {"security-floor",   "N",       "once it runs, nothing below this is taken any more" },
-    {"severity",         "WORD",    "security, bugfix or feature (default)"              },
-    {"notes",            "TEXT",    "what users should know"                             },
-    {"advisory",         "ID",      "CVE-… it fixes; repeatable"                       },
-    {"encoding",         "FORM",    "aes128gcm for an encrypted image (default identity)"},
-    {"plain-sha256",     "HEX",     "of an encrypted image: the hash of what is inside"  },
-    {"expires-days",     "N",       "how long the product's file is valid"               },
-    {"key",              "KEY.pem", "sign at once with this private key; repeatable"     },
-    {"publish",          NULL,      "publish at once"                                    },
+    {"file",             "FILE",    "the image; repeatable, with settings: FILE,component=NAME"},
+    {"hardware",         "ID",      "hardware that may run it; repeatable"                     },
+    {"component",        "NAME",    "the part of the device it is for (default app)"           },
+    {"security-version", "N",       "raise it when the release closes a hole"                  },
+    {"security-floor",   "N",       "once it runs, nothing below this is taken any more"       },
+    {"severity",         "WORD",    "security, bugfix or feature (default)"                    },
+    {"notes",            "TEXT",    "what users should know"                                   },
+    {"advisory",         "ID",      "CVE-… it fixes; repeatable"                             },
+    {"encoding",         "FORM",    "aes128gcm for an encrypted image (default identity)"      },
+    {"plain-sha256",     "HEX",     "of an encrypted image: the hash of what is inside"        },
+    {"expires-days",     "N",       "how long the product's file is valid"                     },
+    {"key",              "KEY.pem", "sign at once with this private key; repeatable"           },
+    {"publish",          NULL,      "publish at once"                                          },
 };
 /* clang-format off */
 static const struct setting list_settings[] = {
@@ -355,13 +463,19 @@ static const struct option signature_options[] = {
 
 /* clang-format off */
 static const struct verb verbs[] = {
-    {"create", "PRODUCT VERSION", "upload an image and draft a release of it",
+    {"create", "PRODUCT VERSION", "upload images and draft a release of them",
      "What comes out is a draft: it counts when enough of the product's keys have signed it.\n"
+     "\n"
+     "A release never gains a file: give all of them at once. What differs between them is said\n"
+     "behind the file's name: component, hardware (ID+ID), security-version, security-floor,\n"
+     "encoding and plain-sha256. What is not said there is as the option of that name says.\n"
      "\n"
      "$ otactl release create demo 1.0 --file app.bin --hardware gw2\n"
      "$ otactl release create demo 1.1 --file app.bin --hardware gw2 --security-version 2 \\\n"
      "      --severity security --advisory CVE-2026-0001\n"
-     "$ otactl -C lab release create demo 1.2 --file app.bin --hardware gw2 \\\n"
+     "$ otactl release create demo 1.2 --hardware gw2 --file rootfs.img \\\n"
+     "      --file boot.img,component=boot\n"
+     "$ otactl -C lab release create demo 1.3 --file app.bin --hardware gw2 \\\n"
      "      --key lab/keys/demo-1.pem --key lab/keys/demo-2.pem --publish\n",
      OPTIONS(create_options), release_create},
     {"list", "", "what is published",

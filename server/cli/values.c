@@ -139,6 +139,12 @@ json_t *no_value(struct cli *cli, const char *text)
     return json_false();
 }
 
+json_t *switch_value(struct cli *cli, const char *text)
+{
+    (void)cli;
+    return !strcmp(text, "yes") ? json_true() : !strcmp(text, "no") ? json_false() : NULL;
+}
+
 json_t *words_value(struct cli *cli, const char *text)
 {
     json_t *list = json_array();

@@ -8,10 +8,12 @@
 extern const struct group init_group, device_group, fleet_group, upload_group, artifact_group,
     product_group, trust_group, release_group, draft_group, campaign_group, operator_group,
     token_group, audit_group, server_group, reload_group, completion_group, channel_group,
-    freeze_group, site_group, list_group, stop_group;
+    freeze_group, site_group, list_group, stop_group, authentication_group;
 
 /* issue.c, for device.c, which has its options */
 int device_issue(struct cli *cli) MUST_CHECK;
+/* authentication.c, likewise */
+int device_token(struct cli *cli) MUST_CHECK;
 
 /* upload.c, for release.c: brings the file to the server unless it is there; the artifact is the
  * caller's. */

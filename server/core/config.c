@@ -5,6 +5,7 @@
  */
 #include "core/config.h"
 
+#include "core/network.h"
 #include "core/text.h"
 
 #include <errno.h>
@@ -23,7 +24,8 @@ enum setting_type {
     SETTING_SECONDS,
     SETTING_BYTES,
     SETTING_BOOL,
-    SETTING_WORDS
+    SETTING_WORDS,
+    SETTING_NETWORKS
 };
 
 struct setting {
@@ -40,6 +42,7 @@ struct setting {
 
 #define LIMITS_TEXT(least, most) 0, 0, NULL
 #define LIMITS_PATH(least, most) 0, 0, NULL
+#define LIMITS_NETWORKS(least, most) 0, 0, NULL
 #define LIMITS_BOOL(least, most) 0, 0, NULL
 #define LIMITS_NUMBER(least, most) least, most, NULL
 #define LIMITS_SECONDS(least, most) least, most, NULL
@@ -73,7 +76,7 @@ static void *member(struct config *config, const struct setting *setting)
 static bool is_string(const struct setting *setting)
 {
     return setting->type == SETTING_TEXT || setting->type == SETTING_PATH ||
-           setting->type == SETTING_WORDS;
+           setting->type == SETTING_WORDS || setting->type == SETTING_NETWORKS;
 }
 
 static const struct setting *find_setting(const char *section, const char *key)
@@ -195,7 +198,11 @@ static int set_string(struct config_file *file, const struct setting *setting, c
 {
     CLEANUP(text_clear) struct text text = {0};
     const char **at = member(&file->config, setting);
+    struct networks networks;
+    struct error why;
 
+    if (setting->type == SETTING_NETWORKS && networks_parse(value, &networks, &why))
+        return fail_field(err, PROBLEM_BAD_FIELD, setting->key, "%s: %s", where, error_text(&why));
     if (setting->type == SETTING_WORDS && !is_one_of(setting->words, value))
         return fail_field(err, PROBLEM_BAD_FIELD, setting->key, "%s: \"%s\" is none of %s", where,
                           value, setting->words);
@@ -228,6 +235,7 @@ static int set(struct config_file *file, const struct setting *setting, const ch
     case SETTING_TEXT:
     case SETTING_PATH:
     case SETTING_WORDS:
+    case SETTING_NETWORKS:
         break;
     }
     return set_string(file, setting, value, where, err);
@@ -443,6 +451,9 @@ static void print_values(FILE *out, const struct setting *setting)
         break;
     case SETTING_TEXT:
         fputs("# text", out);
+        break;
+    case SETTING_NETWORKS:
+        fputs("# networks", out);
         break;
     }
     fprintf(out, "; default: %s\n", *setting->otherwise ? setting->otherwise : "none");

@@ -11,6 +11,7 @@
 #define CONFIG_C_TEXT const char *
 #define CONFIG_C_PATH const char *
 #define CONFIG_C_WORDS const char *
+#define CONFIG_C_NETWORKS const char *
 #define CONFIG_C_NUMBER int64_t
 #define CONFIG_C_SECONDS int64_t
 #define CONFIG_C_BYTES int64_t

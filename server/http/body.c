@@ -5,20 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Another charset than UTF-8 would be read as UTF-8 all the same, and wrongly. */
-static bool is_charset_ok(const char *parameters)
-{
-    const char *charset = strcasestr(parameters, "charset=");
-
-    if (!charset)
-        return true;
-    charset += sizeof "charset=" - 1;
-    charset += *charset == '"';
-    size_t length = strcspn(charset, "\"; \t");
-    return (length == 5 && strncasecmp(charset, "utf-8", length) == 0) ||
-           (length == 8 && strncasecmp(charset, "us-ascii", length) == 0);
-}
-
+/* Parameters say nothing here: JSON is in UTF-8 whatever a charset claims (RFC 8259 section 11),
+ * and other bytes are refused when it is read. */
 static bool is_json_type(const char *type)
 {
     static const char json[] = "application/json";
@@ -27,7 +15,12 @@ static bool is_json_type(const char *type)
         return false;
     const char *rest = type + sizeof json - 1;
     rest += strspn(rest, " \t");
-    return !*rest || (*rest == ';' && is_charset_ok(rest));
+    return !*rest || *rest == ';';
+}
+
+static bool takes_json(const struct route *route)
+{
+    return route->body == JSON_BODY || route->body == OPTIONAL_JSON_BODY;
 }
 
 static int check_form(const struct request *req, struct error *err)
@@ -37,9 +30,9 @@ static int check_form(const struct request *req, struct error *err)
     if (coding && strcasecmp(coding, "identity") != 0)
         return fail_field(err, PROBLEM_UNSUPPORTED_MEDIA_TYPE, "Content-Encoding",
                           "bodies are taken as they are");
-    if (req->route->body == JSON_BODY && !is_json_type(req->head.known[FIELD_CONTENT_TYPE]))
+    if (takes_json(req->route) && !is_json_type(req->head.known[FIELD_CONTENT_TYPE]))
         return fail_field(err, PROBLEM_UNSUPPORTED_MEDIA_TYPE, "Content-Type",
-                          "application/json in UTF-8 is taken here");
+                          "application/json is taken here");
     return 0;
 }
 
@@ -74,6 +67,8 @@ int body_check(struct request *req, struct error *err)
             return fail(err, PROBLEM_BAD_REQUEST, "no body is taken here");
         return 0;
     }
+    if (route->body == OPTIONAL_JSON_BODY && length <= 0 && !req->head.is_chunked)
+        return 0;
     if (length < 0 && !req->head.is_chunked)
         return fail_field(err, PROBLEM_LENGTH_REQUIRED, "Content-Length", "missing");
     if (check_form(req, err))
@@ -114,7 +109,11 @@ int body_take(struct request *req, const char *bytes, size_t count, struct error
 
 int body_end(struct request *req, struct error *err)
 {
-    if (req->route->body != JSON_BODY)
+    if (!takes_json(req->route))
         return 0;
+    if (req->route->body == OPTIONAL_JSON_BODY && !req->body.length) {
+        req->json = json_object();
+        return req->json ? 0 : fail(err, PROBLEM_UNAVAILABLE, "out of memory");
+    }
     return json_read(req->body.length ? req->body.at : "", req->body.length, &req->json, err);
 }

@@ -66,18 +66,6 @@ static enum MHD_Result read_field(void *arg, enum MHD_ValueKind kind, const char
     return reading->failed ? MHD_NO : MHD_YES;
 }
 
-/* The length is bounded by the names the Host header was compared with. */
-static void write_base_url(struct request *req)
-{
-    static const char scheme[] = "https://";
-    const char *host = req->head.known[FIELD_HOST];
-    size_t length = strlen(host);
-
-    assert(sizeof scheme + length <= sizeof req->base_url);
-    memcpy(req->base_url, scheme, sizeof scheme - 1);
-    memcpy(req->base_url + sizeof scheme - 1, host, length + 1);
-}
-
 static int check_head(struct request *req, const char *path, const char *version, struct error *err)
 {
     const struct http_server *server = request_server(req);
@@ -97,8 +85,7 @@ static int check_head(struct request *req, const char *path, const char *version
     if (path_split(path, req->target, &req->path, err) ||
         query_split(req->query_text, &req->query, err))
         return -1;
-    write_base_url(req);
-    return 0;
+    return request_write_base_url(req, err);
 }
 
 static bool is_root(const struct request *req)

@@ -142,7 +142,7 @@ const char *connection_limits_reached(struct connection_limits *limits, const st
     pthread_mutex_lock(&limits->lock);
     if (limits->open >= limits->most.connections)
         reason = "connections";
-    else if (open_of(limits, key_of(peer)) >= most)
+    else if (!peer->is_trusted && open_of(limits, key_of(peer)) >= most)
         reason = peer->has_certificate ? "device" : "address";
     pthread_mutex_unlock(&limits->lock);
     return reason;
@@ -152,7 +152,7 @@ int connection_limits_add(struct connection_limits *limits, const struct peer *p
                           struct error *err)
 {
     pthread_mutex_lock(&limits->lock);
-    int failed = raise_count(limits, key_of(peer));
+    int failed = peer->is_trusted ? 0 : raise_count(limits, key_of(peer));
     limits->open += !failed;
     pthread_mutex_unlock(&limits->lock);
     return failed ? fail_internal(err, "out of memory") : 0;
@@ -161,7 +161,8 @@ int connection_limits_add(struct connection_limits *limits, const struct peer *p
 void connection_limits_remove(struct connection_limits *limits, const struct peer *peer)
 {
     pthread_mutex_lock(&limits->lock);
-    lower_count(limits, key_of(peer));
+    if (!peer->is_trusted)
+        lower_count(limits, key_of(peer));
     limits->open--;
     pthread_mutex_unlock(&limits->lock);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How many connections are open: all together, with one certificate, and without any from one
- * address. Any thread. */
+ * address that is no trusted proxy's. Any thread. */
 #ifndef OTAD_HTTP_CONNECTION_LIMITS_H
 #define OTAD_HTTP_CONNECTION_LIMITS_H
 

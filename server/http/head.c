@@ -143,8 +143,7 @@ void host_names_free(struct host_names **names)
     *names = NULL;
 }
 
-/* The host of "host", "host:port" and "[v6]:port"; false when it is none of them. */
-static bool split_host(const char *field, const char **ret_host, size_t *ret_length)
+bool host_split(const char *field, const char **ret_host, size_t *ret_length, int64_t *ret_port)
 {
     bool is_bracketed = *field == '[';
     const char *host = field + is_bracketed;
@@ -156,6 +155,9 @@ static bool split_host(const char *field, const char **ret_host, size_t *ret_len
     if (length == 0 || (*rest && *rest++ != ':') || strlen(rest) > 5 ||
         strspn(rest, "0123456789") != strlen(rest))
         return false;
+    *ret_port = 0;
+    if (*rest && !number_from_text(rest, ret_port))
+        return false;
     *ret_host = host;
     *ret_length = length;
     return true;
@@ -165,10 +167,11 @@ static int check_host(const char *field, const struct host_names *names, struct 
 {
     const char *host;
     size_t length;
+    int64_t port;
 
     if (!field)
         return fail_field(err, PROBLEM_BAD_REQUEST, "Host", "the header field is missing");
-    if (!split_host(field, &host, &length))
+    if (!host_split(field, &host, &length, &port))
         return fail_field(err, PROBLEM_BAD_REQUEST, "Host", "the header field is malformed");
     for (unsigned i = 0; i < names->count; i++)
         if (strncasecmp(names->at[i], host, length) == 0 && names->at[i][length] == '\0')

@@ -13,6 +13,7 @@
 
 #define HEAD_FIELDS_MAX 64
 #define HOST_NAME_LENGTH_MAX 253 /* RFC 1035 */
+#define BASE_URL_SIZE (sizeof "https://[]:65535" + HOST_NAME_LENGTH_MAX)
 
 enum method {
     METHOD_GET,
@@ -59,6 +60,10 @@ int head_add(struct head *head, const char *name, size_t name_length, const char
 struct host_names;
 int host_names_new(const char *list, struct host_names **ret, struct error *err) MUST_CHECK;
 void host_names_free(struct host_names **names);
+
+/* The parts of "host", "host:port" and "[v6]:port"; false when it is none of them. The host may
+ * come without its brackets; `ret_port` is 0 without one. */
+bool host_split(const char *field, const char **ret_host, size_t *ret_length, int64_t *ret_port);
 
 /* After all fields: framing, Host, Expect. */
 int head_check(struct head *head, enum method method, const char *version,

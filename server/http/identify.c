@@ -18,18 +18,17 @@ static bool is_kept(const struct identity *kept, uint64_t generation, int64_t no
 int request_identify(struct request *req, bool on_writer, struct error *err)
 {
     const struct http_hooks *hooks = &request_server(req)->hooks;
-    const char *authorization = req->head.known[FIELD_AUTHORIZATION];
     uint64_t generation = generation_of(hooks);
     struct identity found = {0};
 
     if (req->route->audience == AUDIENCE_ANYONE || !hooks->identify)
         return 0;
-    if (!authorization && is_kept(&req->client->identity, generation, req->now)) {
+    if (!req->head.known[FIELD_AUTHORIZATION] &&
+        is_kept(&req->client->identity, generation, req->now)) {
         req->identity = req->client->identity;
         return 0;
     }
-    int result =
-        hooks->identify(hooks->app, &req->client->peer, authorization, on_writer, &found, err);
+    int result = hooks->identify(hooks->app, req, on_writer, &found, err);
     if (result == HANDLE_OK) {
         found.generation = generation; /* from before: a change in between is noticed next time */
         req->identity = found;
@@ -39,13 +38,28 @@ int request_identify(struct request *req, bool on_writer, struct error *err)
 
 static void keep(struct client *client, const struct identity *identity)
 {
-    if (identity->kind == AUDIENCE_ANYONE || identity->by_token)
+    if (identity->kind != AUDIENCE_ANYONE && !identity->by_token)
+        client->identity = *identity;
+}
+
+/* Whose connection it is, for those who cut it: without a certificate, whoever asks just now. */
+static void label(struct client *client, const struct identity *identity)
+{
+    int64_t row = identity->kind == AUDIENCE_DEVICE ? identity->row : 0;
+
+    if (client->device_label == row || (!row && client->peer.has_certificate))
         return;
-    client->identity = *identity;
-    if (identity->kind == AUDIENCE_DEVICE && client->device_label != identity->row) {
-        client->device_label = identity->row;
-        secure_socket_label_device(client->fd, identity->row);
-    }
+    client->device_label = row;
+    secure_socket_label_device(client->fd, row);
+}
+
+static void note_proof(struct client *client, const struct http_hooks *hooks)
+{
+    if (client->is_proven || client->peer.has_certificate)
+        return;
+    client->is_proven = true;
+    if (hooks->proven)
+        hooks->proven(hooks->app, &client->peer);
 }
 
 static int check_audience(const struct request *req, struct error *err)
@@ -67,6 +81,9 @@ int request_authorise(struct request *req, struct error *err)
     const struct http_hooks *hooks = &request_server(req)->hooks;
 
     keep(req->client, &req->identity);
+    label(req->client, &req->identity);
+    if (req->identity.kind != AUDIENCE_ANYONE)
+        note_proof(req->client, hooks);
     if (check_audience(req, err))
         return -1;
     if (hooks->seen && req->identity.kind != AUDIENCE_ANYONE)

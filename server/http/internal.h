@@ -35,7 +35,8 @@ struct http_server {
     const struct config *config;
     struct http_hooks hooks;
     enum log_requests log_requests;
-    bool redirect_root, strict_transport;
+    bool redirect_root, strict_transport, takes_forwarded;
+    const char *base_url;
     size_t body_max;
     struct router *router;
     struct host_names *host_names;
@@ -89,7 +90,7 @@ struct reply {
     struct transfer transfer;
 };
 
-enum step {
+enum request_step {
     STEP_HEAD,     /* the headers are in */
     STEP_KNOWN,    /* the writer has said who is asking */
     STEP_BODY,     /* allowed; the body comes in, if there is one */
@@ -110,7 +111,7 @@ struct http_job {
 struct request {
     struct client *client;
     struct MHD_Connection *connection;
-    enum step step;
+    enum request_step step;
     bool is_head_open; /* the callback for headers is not over: a reply now ends the connection */
     bool is_on_writer;
     char id[17];
@@ -136,7 +137,7 @@ struct request {
     } stream;
     int64_t body_received, body_swallowed;
     int64_t content_first, content_sent; /* of a transfer that has ended: for the log */
-    char base_url[sizeof "https://[]:65535" + HOST_NAME_LENGTH_MAX];
+    char base_url[BASE_URL_SIZE];
     struct reply reply;
     struct http_job job;
     struct work work;
@@ -149,6 +150,7 @@ struct client {
     struct peer peer;
     struct identity identity; /* kept verdict on the certificate; kind ANYONE: none */
     int64_t device_label;
+    bool is_proven; /* without a certificate: one request said who is asking */
 };
 
 /* request.c */
@@ -164,6 +166,12 @@ int request_identify(struct request *req, bool on_writer, struct error *err);
 int request_authorise(struct request *req, struct error *err) MUST_CHECK;
 /* Asks both again if anybody's rights have changed since. */
 int request_still_allowed(struct request *req, struct error *err) MUST_CHECK;
+
+/* base_url.c */
+/* Is this a start of links: scheme, host, port, nothing more? */
+bool base_url_ok(const char *url);
+/* Writes where links of this request begin; its head was checked. */
+int request_write_base_url(struct request *req, struct error *err) MUST_CHECK;
 
 /* body.c */
 int body_check(struct request *req, struct error *err) MUST_CHECK; /* before the first byte */

@@ -72,6 +72,12 @@ int reply_json_text(struct reply *reply, int status, struct text *json, bool wit
     return HANDLE_OK;
 }
 
+void reply_json_type(struct reply *reply, const char *type)
+{
+    if (reply->body == REPLY_OWNED) /* 304 has none */
+        reply->type = type;
+}
+
 int reply_json(struct reply *reply, int status, json_t *value)
 {
     char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;

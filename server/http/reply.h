@@ -16,6 +16,8 @@ int reply_empty(struct reply *reply, int status); /* Content-Length: 0 */
 /* Takes the text (it is empty after), which must be JSON. An ETag of the body is added to GET
  * answers and If-None-Match answered with 304 when `with_etag`. */
 int reply_json_text(struct reply *reply, int status, struct text *json, bool with_etag);
+/* A JSON answer that has been given is called `type` after all, a constant string. */
+void reply_json_type(struct reply *reply, const char *type);
 /* Takes the reference. */
 int reply_json(struct reply *reply, int status, json_t *value);
 /* Copies. */

@@ -118,7 +118,7 @@ const struct identity *request_identity(const struct request *req)
     return &req->identity;
 }
 
-const char *request_parameter(const struct request *req, const char *name)
+const char *request_parameter_or_null(const struct request *req, const char *name)
 {
     size_t length = strlen(name);
     unsigned index = 0;
@@ -126,8 +126,15 @@ const char *request_parameter(const struct request *req, const char *name)
     for (const char *at = strstr(req->route->path, "/:"); at; at = strstr(at + 1, "/:"), index++)
         if (strncmp(at + 2, name, length) == 0 && (at[2 + length] == '/' || !at[2 + length]))
             return req->parameters[index];
-    assert(!"the route has a parameter of this name");
-    return "";
+    return NULL;
+}
+
+const char *request_parameter(const struct request *req, const char *name)
+{
+    const char *value = request_parameter_or_null(req, name);
+
+    assert(value); /* the route has a parameter of this name */
+    return value;
 }
 
 const char *request_query(const struct request *req, const char *name)
@@ -170,6 +177,33 @@ const char *request_header(const struct request *req, const char *name)
     return MHD_lookup_connection_value(req->connection, MHD_HEADER_KIND, name);
 }
 
+struct header_reading {
+    header_fn each;
+    void *arg;
+};
+
+static enum MHD_Result read_header(void *arg, enum MHD_ValueKind kind, const char *name,
+                                   const char *value)
+{
+    const struct header_reading *reading = arg;
+
+    (void)kind;
+    reading->each(name, value ? value : "", reading->arg);
+    return MHD_YES;
+}
+
+void request_each_header(const struct request *req, header_fn each, void *arg)
+{
+    struct header_reading reading = {each, arg};
+
+    MHD_get_connection_values(req->connection, MHD_HEADER_KIND, read_header, &reading);
+}
+
+const char *request_authorization(const struct request *req)
+{
+    return req->head.known[FIELD_AUTHORIZATION];
+}
+
 const json_t *request_json(const struct request *req)
 {
     return req->json;
@@ -181,7 +215,6 @@ void request_body(const struct request *req, const void **ret, size_t *ret_lengt
     *ret_length = req->body.length;
 }
 
-/* The Host header was compared with the configured names, so it may be echoed. */
 const char *request_base_url(const struct request *req)
 {
     return req->base_url;

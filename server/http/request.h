@@ -25,7 +25,7 @@ struct identity {
     uint64_t scopes;     /* operators: a set the authorise hook understands */
     int64_t not_after;   /* of the certificate */
     uint64_t generation; /* of the store when this was decided */
-    bool by_token;
+    bool by_token;       /* or by another's word: asked anew for every request */
 };
 
 void *request_app(const struct request *req);
@@ -40,6 +40,7 @@ const struct identity *request_identity(const struct request *req);
 /* A `:name` segment of the route's path, percent-decoded, UTF-8, without NUL. Never NULL for a name
  * that the route has. */
 const char *request_parameter(const struct request *req, const char *name);
+const char *request_parameter_or_null(const struct request *req, const char *name);
 /* A decoded query value, or NULL. The first one counts; a repeated name is refused before. */
 const char *request_query(const struct request *req, const char *name);
 /* The nth name with its value, in the order sent; NULL behind the last. */
@@ -48,12 +49,16 @@ const char *request_query_at(const struct request *req, unsigned n, const char *
 int request_query_number(const struct request *req, const char *name, int64_t least, int64_t most,
                          int64_t otherwise, int64_t *ret, struct error *err) MUST_CHECK;
 const char *request_header(const struct request *req, const char *name); /* any case; NULL */
+const char *request_authorization(const struct request *req);            /* NULL */
+/* Every header field in the order sent. */
+typedef void (*header_fn)(const char *name, const char *value, void *arg);
+void request_each_header(const struct request *req, header_fn each, void *arg);
 
-const json_t *request_json(const struct request *req); /* JSON_BODY routes: parsed, never NULL */
+const json_t *request_json(const struct request *req); /* routes with JSON: parsed, never NULL */
 void request_body(const struct request *req, const void **ret, size_t *ret_length);
 
-/* "https://host:port" for absolute links, from the checked Host header, else the configured name.
- */
+/* "https://host:port" for absolute links: as a trusted proxy says, else as configured, else from
+ * the checked Host header. */
 const char *request_base_url(const struct request *req);
 
 /* True when the handler runs on the store's writer thread (WRITE routes, or after HANDLE_AS_WRITE).

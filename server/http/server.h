@@ -20,7 +20,13 @@ enum access {
     WRITE, /* on the store's writer thread, in a savepoint; the reply leaves after the commit */
     WORK,  /* on a worker thread; may block (hash a file, wait for a commit) */
 };
-enum body_kind { NO_BODY, JSON_BODY, RAW_BODY, FILE_BODY };
+enum body_kind {
+    NO_BODY,
+    JSON_BODY,
+    OPTIONAL_JSON_BODY, /* an empty object stands for none */
+    RAW_BODY,
+    FILE_BODY
+};
 
 struct route {
     const char *method; /* GET answers HEAD too */
@@ -29,7 +35,7 @@ struct route {
     const char *scope; /* operators: what the identity must be allowed, e.g. "inventory:read" */
     enum access access;
     enum body_kind body;
-    size_t body_limit; /* JSON_BODY and RAW_BODY, collected in memory */
+    size_t body_limit; /* of bodies that are collected in memory */
     handler_fn handle;
     /* FILE_BODY: called when the headers are in, on the connection's thread; opens the descriptor
      * the body is appended to (request_set_stream). `length` is Content-Length, -1 when chunked. */
@@ -45,9 +51,9 @@ struct http_job; /* one request on its way to the writer */
 struct http_hooks {
     void *app;
     /* Fills `ret`. HANDLE_AS_WRITE when the answer needs a write (an unknown certificate to
-     * register): it is called again on the writer. `authorization` is the header or NULL. */
-    int (*identify)(void *app, const struct peer *peer, const char *authorization, bool on_writer,
-                    struct identity *ret, struct error *err);
+     * register): it is called again on the writer. */
+    int (*identify)(void *app, const struct request *req, bool on_writer, struct identity *ret,
+                    struct error *err);
     /* May this identity use this row? 0 or HANDLE_FAILED. Called after identify on every request.
      */
     int (*authorise)(void *app, const struct identity *identity, const struct route *route,
@@ -56,6 +62,9 @@ struct http_hooks {
      * and as often as the handler would be. */
     int (*perform)(void *app, const struct route *route, struct request *req, struct reply *reply,
                    struct error *err);
+    /* The first request of a connection without a certificate whose sender is known; may be NULL.
+     */
+    void (*proven)(void *app, const struct peer *peer);
     /* The store's generation: while it is unchanged a connection keeps its certificate's verdict.
      */
     uint64_t (*generation)(void *app);
@@ -87,6 +96,9 @@ struct http_server_options {
     struct http_hooks hooks;
     bool redirect_root;    /* GET / goes to /console/ */
     int64_t body_max;      /* bodies in memory, whatever a row allows; 0: the rows alone */
+    const char *base_url;  /* of links, in place of the host that was asked; NULL or "": none */
+    bool takes_forwarded;  /* links begin as X-Forwarded-Proto, -Host and -Port of trusted peers say
+                            */
     bool strict_transport; /* replies carry Strict-Transport-Security: for listeners browsers use */
 };
 int http_server_start(const struct http_server_options *options, struct http_server **ret,

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define FIRST_EXTRA_COLUMN 28
+#define FIRST_EXTRA_COLUMN 31
 
 static void read_row(struct query *q, struct deployment *ret)
 {
@@ -33,6 +33,9 @@ static void read_row(struct query *q, struct deployment *ret)
         .rate = query_number(q, 24),
         .interruptions = query_number(q, 26),
         .consent_at = query_number(q, 27),
+        .fetches = query_number(q, 28),
+        .held_until_at = query_number(q, 29),
+        .asks_consent = query_number(q, 30),
     };
     query_copy(q, 25, ret->stratum, sizeof ret->stratum);
     query_copy(q, 6, ret->state, sizeof ret->state);
@@ -78,8 +81,10 @@ static enum step read_one_with_start(struct query *q, struct deployment *ret, st
 {
     enum step step = read_one(q, ret, err);
 
-    if (step == STEP_ROW)
+    if (step == STEP_ROW) {
         ret->campaign_started_at = query_number(q, FIRST_EXTRA_COLUMN);
+        ret->is_of_standing = query_number(q, FIRST_EXTRA_COLUMN + 1);
+    }
     return step;
 }
 
@@ -171,6 +176,7 @@ int deployment_insert(struct tx *tx, struct deployment *deployment, struct error
     query_bind_text(&q, ":boot_id_before", deployment->boot_id_before);
     query_bind_number(&q, ":rate", deployment->rate);
     query_bind_text(&q, ":stratum", deployment->stratum);
+    query_bind_number(&q, ":asks_consent", deployment->asks_consent);
     query_bind_number(&q, ":now", deployment->offered_at);
     if (query_run(&q, err))
         return -1;
@@ -219,6 +225,9 @@ int deployment_save(struct tx *tx, const struct deployment *deployment, const ch
     query_bind_number(&q, ":wave", deployment->wave);
     query_bind_number(&q, ":rate", deployment->rate);
     query_bind_number(&q, ":interruptions", deployment->interruptions);
+    query_bind_number(&q, ":fetches", deployment->fetches);
+    query_bind_number_or_null(&q, ":held_until", deployment->held_until_at);
+    query_bind_number(&q, ":asks_consent", deployment->asks_consent);
     return query_run(&q, err);
 }
 
@@ -229,7 +238,7 @@ int deployment_consent(struct tx *tx, int64_t deployment_row, const char *by, in
 
     query_bind_number(&q, ":deployment", deployment_row);
     query_bind_text(&q, ":by", by);
-    query_bind_number(&q, ":now", now);
+    query_bind_number_or_null(&q, ":now", now);
     return query_run(&q, err);
 }
 
@@ -272,30 +281,46 @@ int deployment_failed_alike(struct tx *tx, const struct deployment *deployment, 
     return 0;
 }
 
+static int tell_page(struct query *q, int64_t before, int64_t limit, deployment_fn each, void *arg,
+                     struct error *err)
+{
+    struct deployment deployment;
+    enum step step;
+
+    query_bind_number(q, ":before", before ? before : INT64_MAX);
+    query_bind_number(q, ":limit", limit);
+    while ((step = read_one(q, &deployment, err)) == STEP_ROW) {
+        const struct deployment_entry entry = {
+            .deployment = &deployment,
+            .device_id = query_text(q, FIRST_EXTRA_COLUMN),
+            .detail = query_text(q, FIRST_EXTRA_COLUMN + 1),
+        };
+        if (each(&entry, arg, err))
+            return -1;
+    }
+    return step == STEP_DONE ? 0 : -1;
+}
+
 int deployment_list(struct tx *tx, const struct deployment_page *page, deployment_fn each,
                     void *arg, struct error *err)
 {
     CLEANUP(query_finish)
     struct query q =
         query_start(tx, page->state ? deployment_page_by_state_sql : deployment_page_sql);
-    struct deployment deployment;
-    enum step step;
 
     query_bind_number(&q, ":campaign", page->campaign_row);
-    query_bind_number(&q, ":before", page->before ? page->before : INT64_MAX);
-    query_bind_number(&q, ":limit", page->limit);
     if (page->state)
         query_bind_text(&q, ":state", page->state);
-    while ((step = read_one(&q, &deployment, err)) == STEP_ROW) {
-        const struct deployment_entry entry = {
-            .deployment = &deployment,
-            .device_id = query_text(&q, FIRST_EXTRA_COLUMN),
-            .detail = query_text(&q, FIRST_EXTRA_COLUMN + 1),
-        };
-        if (each(&entry, arg, err))
-            return -1;
-    }
-    return step == STEP_DONE ? 0 : -1;
+    return tell_page(&q, page->before, page->limit, each, arg, err);
+}
+
+int deployment_list_of_device(struct tx *tx, int64_t device_row, int64_t before, int64_t limit,
+                              deployment_fn each, void *arg, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, deployment_page_of_device_sql);
+
+    query_bind_number(&q, ":device", device_row);
+    return tell_page(&q, before, limit, each, arg, err);
 }
 
 static void read_scanned(struct query *q, struct scanned *ret)
@@ -317,6 +342,10 @@ static void read_scanned(struct query *q, struct scanned *ret)
     ret->is_held = ret->is_pinned && query_is_null(q, 12);
     query_copy(q, 13, ret->state, sizeof ret->state);
     ret->wave = (int)query_number(q, 14);
+    device->announce = query_is_null(q, 15)  ? ANNOUNCE_AUTO
+                       : query_number(q, 15) ? ANNOUNCE_YES
+                                             : ANNOUNCE_NO;
+    ret->client = query_text(q, 16);
 }
 
 int deployment_scan(struct tx *tx, const struct scan_of *scan, scanned_fn each, void *arg,

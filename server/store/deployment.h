@@ -26,7 +26,11 @@ struct deployment {
     char stratum[STRATUM_NAME_SIZE]; /* at its first offer */
     int64_t interruptions;           /* attempts we cut or withdrew: never blamed on it */
     int64_t consent_at;              /* 0: the person at the device has not agreed */
+    int64_t fetches;                 /* whole downloads in this attempt */
+    int64_t held_until_at;           /* it fetches again and again: not shown to it before; 0 */
+    bool asks_consent;               /* the device must agree before it may fetch */
     int64_t campaign_started_at;     /* read with those of a device; 0 otherwise */
+    bool is_of_standing;             /* likewise: a baseline's or a pin's */
 };
 
 /* The deployment a device names by DDI's action id, checked to be this device's. */
@@ -61,7 +65,7 @@ int deployment_insert(struct tx *tx, struct deployment *deployment, struct error
 int deployment_save(struct tx *tx, const struct deployment *deployment, const char *detail,
                     struct error *err) MUST_CHECK;
 
-/* The person at the device agreed; the first time stands. */
+/* The person at the device agreed; the first time stands. `now` 0: agrees no more. */
 int deployment_consent(struct tx *tx, int64_t deployment_row, const char *by, int64_t now,
                        struct error *err) MUST_CHECK;
 
@@ -89,6 +93,9 @@ struct deployment_page {
 };
 int deployment_list(struct tx *tx, const struct deployment_page *page, deployment_fn each,
                     void *arg, struct error *err) MUST_CHECK;
+/* Those of one device, the latest action first, below the action `before` (0: from the latest). */
+int deployment_list_of_device(struct tx *tx, int64_t device_row, int64_t before, int64_t limit,
+                              deployment_fn each, void *arg, struct error *err) MUST_CHECK;
 
 /* The active devices of a tenant that fulfil `where` or have a place in the campaign (0: in none):
  * for counting before a wave opens and for previews. Takes as long as the fleet is large: for
@@ -100,6 +107,7 @@ struct scan_of {
 struct scanned {
     struct device device;    /* what filters and rules read; the rest is zero */
     int64_t seen_at;         /* 0: never */
+    const char *client;      /* its User-Agent then; borrowed for the call */
     char state[STATE_SIZE];  /* of its deployment; "" when there is none */
     int wave;                /* of its deployment */
     bool is_pinned, is_held; /* a pin that holds now; to no release */

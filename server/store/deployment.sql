@@ -4,7 +4,8 @@
 SELECT d.row_id, d.action, d.device_row, d.campaign_row, d.wave, d.release_row, d.state, d.is_open,
        d.is_cancelling, d.is_unproven, d.attempt, d.failures, d.counted_as, d.class, d.retry_at,
        d.version_before, d.boot_id_before, d.bytes_served, d.polls_since, d.boots_since, d.boots_from,
-       d.final_hash, d.offered_at, d.state_at, d.rate, d.stratum, d.interruptions, d.consent_at
+       d.final_hash, d.offered_at, d.state_at, d.rate, d.stratum, d.interruptions, d.consent_at,
+       d.fetches, d.held_until_at, d.asks_consent
 FROM deployment AS d
 WHERE d.action = :action AND d.device_row = :device;
 
@@ -12,7 +13,8 @@ WHERE d.action = :action AND d.device_row = :device;
 SELECT d.row_id, d.action, d.device_row, d.campaign_row, d.wave, d.release_row, d.state, d.is_open,
        d.is_cancelling, d.is_unproven, d.attempt, d.failures, d.counted_as, d.class, d.retry_at,
        d.version_before, d.boot_id_before, d.bytes_served, d.polls_since, d.boots_since, d.boots_from,
-       d.final_hash, d.offered_at, d.state_at, d.rate, d.stratum, d.interruptions, d.consent_at
+       d.final_hash, d.offered_at, d.state_at, d.rate, d.stratum, d.interruptions, d.consent_at,
+       d.fetches, d.held_until_at, d.asks_consent
 FROM deployment AS d
 WHERE d.row_id = :deployment;
 
@@ -21,7 +23,8 @@ SELECT d.row_id, d.action, d.device_row, d.campaign_row, d.wave, d.release_row, 
        d.is_cancelling, d.is_unproven, d.attempt, d.failures, d.counted_as, d.class, d.retry_at,
        d.version_before, d.boot_id_before, d.bytes_served, d.polls_since, d.boots_since, d.boots_from,
        d.final_hash, d.offered_at, d.state_at, d.rate, d.stratum, d.interruptions, d.consent_at,
-       c.started_at
+       d.fetches, d.held_until_at, d.asks_consent,
+       c.started_at, c.kind IN ('baseline', 'pin')
 FROM deployment AS d JOIN campaign AS c ON c.row_id = d.campaign_row
 WHERE d.device_row = :device
 ORDER BY d.is_open DESC, d.row_id DESC LIMIT :limit;
@@ -31,7 +34,8 @@ SELECT d.row_id, d.action, d.device_row, d.campaign_row, d.wave, d.release_row, 
        d.is_cancelling, d.is_unproven, d.attempt, d.failures, d.counted_as, d.class, d.retry_at,
        d.version_before, d.boot_id_before, d.bytes_served, d.polls_since, d.boots_since, d.boots_from,
        d.final_hash, d.offered_at, d.state_at, d.rate, d.stratum, d.interruptions, d.consent_at,
-       c.started_at
+       d.fetches, d.held_until_at, d.asks_consent,
+       c.started_at, c.kind IN ('baseline', 'pin')
 FROM deployment AS d JOIN campaign AS c ON c.row_id = d.campaign_row
 WHERE d.device_row = :device AND d.campaign_row = :campaign;
 
@@ -39,7 +43,8 @@ WHERE d.device_row = :device AND d.campaign_row = :campaign;
 SELECT row_id, action, device_row, campaign_row, wave, release_row, state, is_open,
        is_cancelling, is_unproven, attempt, failures, counted_as, class, retry_at,
        version_before, boot_id_before, bytes_served, polls_since, boots_since, boots_from,
-       final_hash, offered_at, state_at, rate, stratum, interruptions, consent_at
+       final_hash, offered_at, state_at, rate, stratum, interruptions, consent_at,
+       fetches, held_until_at, asks_consent
 FROM deployment
 WHERE campaign_row = :campaign AND state = :state AND state_at <= :before
 ORDER BY state_at LIMIT :limit;
@@ -48,7 +53,8 @@ ORDER BY state_at LIMIT :limit;
 SELECT d.row_id, d.action, d.device_row, d.campaign_row, d.wave, d.release_row, d.state, d.is_open,
        d.is_cancelling, d.is_unproven, d.attempt, d.failures, d.counted_as, d.class, d.retry_at,
        d.version_before, d.boot_id_before, d.bytes_served, d.polls_since, d.boots_since, d.boots_from,
-       d.final_hash, d.offered_at, d.state_at, d.rate, d.stratum, d.interruptions, d.consent_at
+       d.final_hash, d.offered_at, d.state_at, d.rate, d.stratum, d.interruptions, d.consent_at,
+       d.fetches, d.held_until_at, d.asks_consent
 FROM deployment AS d LEFT JOIN device_seen AS s ON s.device_row = d.device_row
 WHERE d.campaign_row = :campaign AND d.state = :state AND d.state_at <= :before
   AND COALESCE(s.seen_at, 0) <= :before
@@ -58,7 +64,8 @@ ORDER BY d.state_at LIMIT :limit;
 SELECT row_id, action, device_row, campaign_row, wave, release_row, state, is_open,
        is_cancelling, is_unproven, attempt, failures, counted_as, class, retry_at,
        version_before, boot_id_before, bytes_served, polls_since, boots_since, boots_from,
-       final_hash, offered_at, state_at, rate, stratum, interruptions, consent_at
+       final_hash, offered_at, state_at, rate, stratum, interruptions, consent_at,
+       fetches, held_until_at, asks_consent
 FROM deployment
 WHERE campaign_row = :campaign AND state = :state AND state_at >= :since
 ORDER BY state_at DESC LIMIT :limit;
@@ -67,7 +74,8 @@ ORDER BY state_at DESC LIMIT :limit;
 SELECT d.row_id, d.action, d.device_row, d.campaign_row, d.wave, d.release_row, d.state, d.is_open,
        d.is_cancelling, d.is_unproven, d.attempt, d.failures, d.counted_as, d.class, d.retry_at,
        d.version_before, d.boot_id_before, d.bytes_served, d.polls_since, d.boots_since, d.boots_from,
-       d.final_hash, d.offered_at, d.state_at, d.rate, d.stratum, d.interruptions, d.consent_at, v.id, d.detail
+       d.final_hash, d.offered_at, d.state_at, d.rate, d.stratum, d.interruptions, d.consent_at,
+       d.fetches, d.held_until_at, d.asks_consent, v.id, d.detail
 FROM deployment AS d JOIN device AS v ON v.row_id = d.device_row
 WHERE d.campaign_row = :campaign AND d.row_id < :before
 ORDER BY d.row_id DESC LIMIT :limit;
@@ -76,16 +84,27 @@ ORDER BY d.row_id DESC LIMIT :limit;
 SELECT d.row_id, d.action, d.device_row, d.campaign_row, d.wave, d.release_row, d.state, d.is_open,
        d.is_cancelling, d.is_unproven, d.attempt, d.failures, d.counted_as, d.class, d.retry_at,
        d.version_before, d.boot_id_before, d.bytes_served, d.polls_since, d.boots_since, d.boots_from,
-       d.final_hash, d.offered_at, d.state_at, d.rate, d.stratum, d.interruptions, d.consent_at, v.id, d.detail
+       d.final_hash, d.offered_at, d.state_at, d.rate, d.stratum, d.interruptions, d.consent_at,
+       d.fetches, d.held_until_at, d.asks_consent, v.id, d.detail
 FROM deployment AS d JOIN device AS v ON v.row_id = d.device_row
 WHERE d.campaign_row = :campaign AND d.state = :state AND d.row_id < :before
 ORDER BY d.row_id DESC LIMIT :limit;
 
+-- name: deployment_page_of_device
+SELECT d.row_id, d.action, d.device_row, d.campaign_row, d.wave, d.release_row, d.state, d.is_open,
+       d.is_cancelling, d.is_unproven, d.attempt, d.failures, d.counted_as, d.class, d.retry_at,
+       d.version_before, d.boot_id_before, d.bytes_served, d.polls_since, d.boots_since, d.boots_from,
+       d.final_hash, d.offered_at, d.state_at, d.rate, d.stratum, d.interruptions, d.consent_at,
+       d.fetches, d.held_until_at, d.asks_consent, v.id, d.detail
+FROM deployment AS d JOIN device AS v ON v.row_id = d.device_row
+WHERE d.device_row = :device AND d.action < :before
+ORDER BY d.action DESC LIMIT :limit;
+
 -- name: deployment_insert
 INSERT INTO deployment (action, device_row, campaign_row, wave, release_row, state, is_open, counted_as,
-                        version_before, boot_id_before, rate, stratum, offered_at, state_at)
+                        version_before, boot_id_before, rate, stratum, asks_consent, offered_at, state_at)
 VALUES (:action, :device, :campaign, :wave, :release, :state, 1, :state,
-        :version_before, :boot_id_before, :rate, :stratum, :now, :now);
+        :version_before, :boot_id_before, :rate, :stratum, :asks_consent, :now, :now);
 
 -- name: deployment_save
 UPDATE deployment
@@ -95,11 +114,13 @@ SET action = :action, state = :state, is_open = :is_open, is_cancelling = :is_ca
     version_before = :version_before, boot_id_before = :boot_id_before, bytes_served = :bytes_served,
     polls_since = :polls_since, boots_since = :boots_since, boots_from = :boots_from,
     final_hash = :final_hash, offered_at = :offered_at, state_at = :state_at, release_row = :release,
-    wave = :wave, rate = :rate, interruptions = :interruptions
+    wave = :wave, rate = :rate, interruptions = :interruptions, fetches = :fetches,
+    held_until_at = :held_until, asks_consent = :asks_consent
 WHERE row_id = :deployment;
 
 -- name: deployment_consent
-UPDATE deployment SET consent_at = :now, consent_by = :by WHERE row_id = :deployment AND consent_at IS NULL;
+UPDATE deployment SET consent_at = :now, consent_by = :by
+WHERE row_id = :deployment AND (consent_at IS NULL OR :now IS NULL);
 
 -- name: deployment_count_add
 INSERT INTO deployment_count (campaign_row, wave, state, count)
@@ -119,7 +140,7 @@ SELECT count(*) FROM (
 
 -- name: deployment_scan
 SELECT d.row_id, d.id, d.model, d.hardware, d.site, d.version, d.floor, s.seen_at, d.channel_row,
-       d.channel_until_at, d.created_at, n.device_row, n.release_row, p.state, p.wave
+       d.channel_until_at, d.created_at, n.device_row, n.release_row, p.state, p.wave, d.announce, s.client
 FROM device AS d
 LEFT JOIN device_seen AS s ON s.device_row = d.row_id
 LEFT JOIN pin AS n ON n.device_row = d.row_id AND (n.expires_at IS NULL OR n.expires_at > :now)
@@ -128,7 +149,7 @@ WHERE d.tenant_row = :tenant AND d.state = 'active' AND (p.state IS NOT NULL OR 
 
 -- name: device_scan
 SELECT d.row_id, d.id, d.model, d.hardware, d.site, d.version, d.floor, s.seen_at, d.channel_row,
-       d.channel_until_at, d.created_at, n.device_row, n.release_row, NULL, NULL
+       d.channel_until_at, d.created_at, n.device_row, n.release_row, NULL, NULL, d.announce, s.client
 FROM device AS d
 LEFT JOIN device_seen AS s ON s.device_row = d.row_id
 LEFT JOIN pin AS n ON n.device_row = d.row_id AND (n.expires_at IS NULL OR n.expires_at > :now)
@@ -138,7 +159,8 @@ WHERE d.tenant_row = :tenant AND d.state = 'active' AND (:condition);
 SELECT d.row_id, d.action, d.device_row, d.campaign_row, d.wave, d.release_row, d.state, d.is_open,
        d.is_cancelling, d.is_unproven, d.attempt, d.failures, d.counted_as, d.class, d.retry_at,
        d.version_before, d.boot_id_before, d.bytes_served, d.polls_since, d.boots_since, d.boots_from,
-       d.final_hash, d.offered_at, d.state_at, d.rate, d.stratum, d.interruptions, d.consent_at, c.state
+       d.final_hash, d.offered_at, d.state_at, d.rate, d.stratum, d.interruptions, d.consent_at,
+       d.fetches, d.held_until_at, d.asks_consent, c.state
 FROM target AS t
 JOIN release AS r ON r.row_id = t.release_row
 JOIN deployment AS d ON d.release_row = t.release_row AND d.device_row = :device

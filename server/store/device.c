@@ -48,6 +48,11 @@ static void read_row(struct query *q, struct device *ret)
         .channel_row = query_number(q, 16),
         .channel_until_at = query_number(q, 17),
         .quarantine_until_at = query_number(q, 18),
+        .announce = query_is_null(q, 19)  ? ANNOUNCE_AUTO
+                    : query_number(q, 19) ? ANNOUNCE_YES
+                                          : ANNOUNCE_NO,
+        .auto_confirm_at = query_number(q, 20),
+        .installed_action = query_number(q, 21),
         .state = DEVICE_LOST,
     };
     query_copy(q, 2, ret->id, sizeof ret->id);
@@ -78,11 +83,11 @@ enum step device_by_fingerprint(struct tx *tx, const uint8_t fingerprint[32], st
     query_bind_blob(&q, ":fingerprint", fingerprint, 32);
     enum step step = read_one(&q, ret, err);
     if (step == STEP_ROW) {
-        const char *state = query_text(&q, 19);
+        const char *state = query_text(&q, 22);
         *ret_state = strcmp(state, "active") == 0       ? CERTIFICATE_ACTIVE
                      : strcmp(state, "superseded") == 0 ? CERTIFICATE_SUPERSEDED
                                                         : CERTIFICATE_REVOKED;
-        *ret_not_after = query_number(&q, 20);
+        *ret_not_after = query_number(&q, 23);
     }
     return step;
 }
@@ -287,6 +292,99 @@ int device_set_state(struct tx *tx, struct device *device, enum device_state sta
     device->state = state;
     tx_changes_identities(tx);
     return 0;
+}
+
+int device_set_announce(struct tx *tx, struct device *device, enum announce announce, int64_t now,
+                        struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, device_announce_sql);
+
+    query_bind_number(&q, ":device", device->row_id);
+    if (announce == ANNOUNCE_AUTO)
+        query_bind_null(&q, ":announce");
+    else
+        query_bind_number(&q, ":announce", announce == ANNOUNCE_YES);
+    query_bind_number(&q, ":now", now);
+    device->announce = announce;
+    return query_run(&q, err);
+}
+
+int device_set_auto_confirm(struct tx *tx, struct device *device, int64_t at, const char *by,
+                            const char *remark, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, device_auto_confirm_sql);
+
+    query_bind_number(&q, ":device", device->row_id);
+    query_bind_number_or_null(&q, ":at", at);
+    query_bind_text(&q, ":by", by ? by : "");
+    query_bind_text(&q, ":remark", remark ? remark : "");
+    device->auto_confirm_at = at;
+    return query_run(&q, err);
+}
+
+int device_auto_confirm_words(struct tx *tx, int64_t device_row, char ret_by[LABEL_SIZE],
+                              char ret_remark[REMARK_SIZE], struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, device_auto_confirm_words_sql);
+
+    query_bind_number(&q, ":device", device_row);
+    ret_by[0] = ret_remark[0] = '\0';
+    enum step step = query_step(&q, err);
+    if (step == STEP_ROW) {
+        query_copy(&q, 0, ret_by, LABEL_SIZE);
+        query_copy(&q, 1, ret_remark, REMARK_SIZE);
+    }
+    return step == STEP_FAILED ? -1 : 0;
+}
+
+int device_set_installed(struct tx *tx, int64_t device_row, int64_t action, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, device_installed_sql);
+
+    query_bind_number(&q, ":device", device_row);
+    query_bind_number(&q, ":action", action);
+    return query_run(&q, err);
+}
+
+int device_drop_installed(struct tx *tx, int64_t device_row, int64_t action, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, device_not_installed_sql);
+
+    query_bind_number(&q, ":device", device_row);
+    query_bind_number(&q, ":action", action);
+    return query_run(&q, err);
+}
+
+int device_set_token(struct tx *tx, int64_t device_row, const uint8_t hash[32], int64_t now,
+                     struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, device_set_token_sql);
+
+    query_bind_number(&q, ":device", device_row);
+    if (hash)
+        query_bind_blob(&q, ":hash", hash, 32);
+    else
+        query_bind_null(&q, ":hash");
+    query_bind_number_or_null(&q, ":at", hash ? now : 0);
+    tx_changes_identities(tx);
+    return query_run(&q, err);
+}
+
+int device_token(struct tx *tx, int64_t device_row, uint8_t ret_hash[32], int64_t *ret_at,
+                 struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, device_token_sql);
+    size_t length = 0;
+
+    query_bind_number(&q, ":device", device_row);
+    *ret_at = 0;
+    enum step step = query_step(&q, err);
+    const void *hash = step == STEP_ROW ? query_blob(&q, 0, &length) : NULL;
+    if (hash && length == 32) {
+        memcpy(ret_hash, hash, 32);
+        *ret_at = query_number(&q, 1);
+    }
+    return step == STEP_FAILED ? -1 : 0;
 }
 
 /* Takes the new text when there is one and it differs. */

@@ -23,6 +23,9 @@ enum device_state {
 const char *device_state_name(enum device_state state);
 bool device_state_from_name(const char *name, enum device_state *ret);
 
+/* Whether a device understands an offer that it may fetch but not install yet. */
+enum announce { ANNOUNCE_AUTO, /* as its client is known to */ ANNOUNCE_YES, ANNOUNCE_NO };
+
 /* The row as the poll path needs it; attributes, tags and components are loaded on demand. */
 struct device {
     int64_t row_id, tenant_row;
@@ -39,6 +42,9 @@ struct device {
     char zone[LABEL_SIZE];                 /* IANA name; "": its site's */
     int64_t channel_row, channel_until_at; /* put into it by hand, until then; 0: not, for good */
     int64_t quarantine_until_at;           /* what it fell back from is not offered again before */
+    enum announce announce;
+    int64_t auto_confirm_at;  /* 0: what asks for its consent waits for it */
+    int64_t installed_action; /* of the deployment that brought what it runs; 0: none did */
 };
 
 /* One identity lookup: certificate row joined with its device. `ret_state` is the certificate's. */
@@ -103,6 +109,29 @@ int device_take_evidence(struct tx *tx, struct device *device, const struct evid
 /* 0 ends it. */
 int device_quarantine(struct tx *tx, int64_t device_row, int64_t until_at,
                       struct error *err) MUST_CHECK;
+
+int device_set_announce(struct tx *tx, struct device *device, enum announce announce, int64_t now,
+                        struct error *err) MUST_CHECK;
+/* Consent is given ahead for all that is to come, or no more (`at` 0). NULL texts are "". */
+#define REMARK_SIZE 513
+int device_set_auto_confirm(struct tx *tx, struct device *device, int64_t at, const char *by,
+                            const char *remark, struct error *err) MUST_CHECK;
+int device_auto_confirm_words(struct tx *tx, int64_t device_row, char ret_by[LABEL_SIZE],
+                              char ret_remark[REMARK_SIZE], struct error *err) MUST_CHECK;
+/* The deployment that brought what it runs; 0: none did. */
+int device_set_installed(struct tx *tx, int64_t device_row, int64_t action,
+                         struct error *err) MUST_CHECK;
+/* That one did not, or not any more. */
+int device_drop_installed(struct tx *tx, int64_t device_row, int64_t action,
+                          struct error *err) MUST_CHECK;
+
+/* The secret of a device that shows no certificate; only its SHA-256 is kept. NULL takes it away.
+ * The generation moves along. */
+int device_set_token(struct tx *tx, int64_t device_row, const uint8_t hash[32], int64_t now,
+                     struct error *err) MUST_CHECK;
+/* `ret_at` 0: it has none. */
+int device_token(struct tx *tx, int64_t device_row, uint8_t ret_hash[32], int64_t *ret_at,
+                 struct error *err) MUST_CHECK;
 
 /* Whether the next poll asks for attributes. */
 int device_ask_attributes(struct tx *tx, struct device *device, bool asks,

@@ -3,20 +3,20 @@
 -- name: device_by_fingerprint
 SELECT d.row_id, d.tenant_row, d.id, d.state, d.model, d.hardware, d.site, d.version, d.boot_id, d.uptime,
        d.floor, d.report_seq, d.asks_attributes, d.created_at, d.updated_at, d.zone, d.channel_row,
-       d.channel_until_at, d.quarantine_until_at, c.state, c.not_after_at
+       d.channel_until_at, d.quarantine_until_at, d.announce, d.auto_confirm_at, d.installed_action, c.state, c.not_after_at
 FROM certificate AS c JOIN device AS d ON d.row_id = c.device_row
 WHERE c.fingerprint = :fingerprint;
 
 -- name: device_by_row
 SELECT row_id, tenant_row, id, state, model, hardware, site, version, boot_id, uptime,
        floor, report_seq, asks_attributes, created_at, updated_at, zone, channel_row,
-       channel_until_at, quarantine_until_at
+       channel_until_at, quarantine_until_at, announce, auto_confirm_at, installed_action
 FROM device WHERE row_id = :device;
 
 -- name: device_by_id
 SELECT row_id, tenant_row, id, state, model, hardware, site, version, boot_id, uptime,
        floor, report_seq, asks_attributes, created_at, updated_at, zone, channel_row,
-       channel_until_at, quarantine_until_at
+       channel_until_at, quarantine_until_at, announce, auto_confirm_at, installed_action
 FROM device WHERE tenant_row = :tenant AND id = :id;
 
 -- Pages of devices: walk an index and go on after `:after`. The store writes a condition of the caller's
@@ -25,13 +25,13 @@ FROM device WHERE tenant_row = :tenant AND id = :id;
 -- name: device_page
 SELECT row_id, tenant_row, id, state, model, hardware, site, version, boot_id, uptime,
        floor, report_seq, asks_attributes, created_at, updated_at, zone, channel_row,
-       channel_until_at, quarantine_until_at
+       channel_until_at, quarantine_until_at, announce, auto_confirm_at, installed_action
 FROM device WHERE tenant_row = :tenant AND id > :after ORDER BY id LIMIT :limit;
 
 -- name: device_page_where
 SELECT d.row_id, d.tenant_row, d.id, d.state, d.model, d.hardware, d.site, d.version, d.boot_id, d.uptime,
        d.floor, d.report_seq, d.asks_attributes, d.created_at, d.updated_at, d.zone, d.channel_row,
-       d.channel_until_at, d.quarantine_until_at
+       d.channel_until_at, d.quarantine_until_at, d.announce, d.auto_confirm_at, d.installed_action
 FROM device AS d WHERE d.tenant_row = :tenant AND d.id > :after AND (:condition) ORDER BY d.id LIMIT :limit;
 
 -- name: device_insert
@@ -61,6 +61,30 @@ UPDATE device SET report_seq = :seq, report_hash = :hash WHERE row_id = :device;
 
 -- name: device_report_hash
 SELECT report_hash FROM device WHERE row_id = :device;
+
+-- What is known of its client, and its secret.
+
+-- name: device_announce
+UPDATE device SET announce = :announce, updated_at = :now WHERE row_id = :device;
+
+-- name: device_auto_confirm
+UPDATE device SET auto_confirm_at = :at, auto_confirm_by = :by, auto_confirm_remark = :remark
+WHERE row_id = :device;
+
+-- name: device_auto_confirm_words
+SELECT auto_confirm_by, auto_confirm_remark FROM device WHERE row_id = :device;
+
+-- name: device_installed
+UPDATE device SET installed_action = :action WHERE row_id = :device AND installed_action <> :action;
+
+-- name: device_not_installed
+UPDATE device SET installed_action = 0 WHERE row_id = :device AND installed_action = :action;
+
+-- name: device_token
+SELECT token_hash, token_at FROM device WHERE row_id = :device;
+
+-- name: device_set_token
+UPDATE device SET token_hash = :hash, token_at = :at WHERE row_id = :device;
 
 -- Certificates.
 

@@ -31,6 +31,7 @@ int event_append(struct tx *tx, const struct event *event, struct error *err)
     query_bind_text(&q, ":to_state", text_or_empty(event->to_state));
     query_bind_text(&q, ":cause", text_or_empty(event->cause));
     query_bind_text(&q, ":detail", text_or_empty(event->detail));
+    query_bind_text(&q, ":told", event->told);
     return query_run(&q, err);
 }
 
@@ -102,4 +103,40 @@ int event_list(struct tx *tx, const struct event_query *query, event_fn each, vo
             return -1;
     }
     return step == STEP_FAILED ? -1 : 0;
+}
+
+int event_told(struct tx *tx, int64_t deployment_row, int64_t before, int64_t limit, told_fn each,
+               void *arg, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, event_told_sql);
+    enum step step;
+
+    query_bind_number(&q, ":deployment", deployment_row);
+    query_bind_number(&q, ":before", before ? before : INT64_MAX);
+    query_bind_number(&q, ":limit", limit);
+    while ((step = query_step(&q, err)) == STEP_ROW) {
+        const struct told told = {
+            .row_id = query_number(&q, 0),
+            .at = query_number(&q, 1),
+            .attempt = query_number(&q, 2),
+            .json = query_text(&q, 3),
+        };
+        if (each(&told, arg, err))
+            return -1;
+    }
+    return step == STEP_FAILED ? -1 : 0;
+}
+
+int event_told_count(struct tx *tx, int64_t deployment_row, int64_t attempt, int64_t most,
+                     int64_t *ret, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, event_told_count_sql);
+
+    query_bind_number(&q, ":deployment", deployment_row);
+    query_bind_number(&q, ":attempt", attempt);
+    query_bind_number(&q, ":most", most);
+    if (query_step(&q, err) != STEP_ROW)
+        return -1;
+    *ret = query_number(&q, 0);
+    return 0;
 }

@@ -12,12 +12,26 @@ struct event {
     int64_t device_row, campaign_row, deployment_row, attempt; /* 0: none */
     const uint8_t *message_hash;                               /* 32 bytes or NULL */
     const char *from_state, *to_state, *cause, *detail;        /* NULL means "" */
+    const char *told; /* what the device said, as it said it, as a JSON object; NULL: nothing */
 };
 
 int event_append(struct tx *tx, const struct event *event, struct error *err) MUST_CHECK;
 /* Whether this deployment and attempt took a message with this hash already. */
 int event_has_message(struct tx *tx, int64_t deployment_row, int64_t attempt,
                       const uint8_t hash[32], bool *ret, struct error *err) MUST_CHECK;
+
+/* What a device said of a deployment, the newest first, below `before` (0: from the end). Text is
+ * borrowed for the call. */
+struct told {
+    int64_t row_id, at, attempt;
+    const char *json;
+};
+typedef int (*told_fn)(const struct told *told, void *arg, struct error *err);
+int event_told(struct tx *tx, int64_t deployment_row, int64_t before, int64_t limit, told_fn each,
+               void *arg, struct error *err) MUST_CHECK;
+/* How many of them one attempt has; `most` stands for more. */
+int event_told_count(struct tx *tx, int64_t deployment_row, int64_t attempt, int64_t most,
+                     int64_t *ret, struct error *err) MUST_CHECK;
 
 /* Keeps the newest `keep` events of a device and drops older ones. */
 int event_trim(struct tx *tx, int64_t device_row, int64_t keep, struct error *err) MUST_CHECK;

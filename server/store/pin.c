@@ -62,11 +62,13 @@ int pin_count(struct tx *tx, int64_t *ret, struct error *err)
     return 0;
 }
 
-enum step pin_campaign(struct tx *tx, int64_t release_row, int64_t *ret, struct error *err)
+enum step pin_campaign(struct tx *tx, int64_t release_row, const uint8_t plan_hash[32],
+                       int64_t *ret, struct error *err)
 {
     CLEANUP(query_finish) struct query q = query_start(tx, pin_campaign_sql);
 
     query_bind_number(&q, ":release", release_row);
+    query_bind_blob(&q, ":plan_hash", plan_hash, 32);
     enum step step = query_step(&q, err);
     if (step == STEP_ROW)
         *ret = query_number(&q, 0);

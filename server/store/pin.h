@@ -23,9 +23,10 @@ int pin_set(struct tx *tx, const struct pin *pin, struct error *err) MUST_CHECK;
 int pin_delete(struct tx *tx, int64_t device_row, struct error *err) MUST_CHECK;
 /* Polls ask a device's pin only when there is any. */
 int pin_count(struct tx *tx, int64_t *ret, struct error *err) MUST_CHECK;
-/* The standing campaign that delivers a release to pinned devices; STEP_DONE: none is running. */
-enum step pin_campaign(struct tx *tx, int64_t release_row, int64_t *ret,
-                       struct error *err) MUST_CHECK;
+/* The standing campaign that delivers a release to pinned devices by this plan; STEP_DONE: none is
+ * running. */
+enum step pin_campaign(struct tx *tx, int64_t release_row, const uint8_t plan_hash[32],
+                       int64_t *ret, struct error *err) MUST_CHECK;
 /* Whether any device's pin is delivered by it. */
 int pin_campaign_is_used(struct tx *tx, int64_t campaign_row, bool *ret,
                          struct error *err) MUST_CHECK;

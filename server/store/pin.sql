@@ -23,7 +23,7 @@ SELECT COUNT(*) FROM pin;
 
 -- name: pin_campaign
 SELECT row_id FROM campaign
-WHERE state IN ('running', 'paused') AND kind = 'pin' AND release_row = :release
+WHERE state IN ('running', 'paused') AND kind = 'pin' AND release_row = :release AND plan_hash = :plan_hash
 ORDER BY row_id DESC LIMIT 1;
 
 -- name: pin_first_of_campaign

@@ -161,6 +161,15 @@ int store_next_number(struct tx *tx, const char *name, int64_t *ret, struct erro
     return 0;
 }
 
+int store_raise_number(struct tx *tx, const char *name, int64_t least, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, sequence_raise_sql);
+
+    query_bind_text(&q, ":name", name);
+    query_bind_number(&q, ":least", least);
+    return query_run(&q, err);
+}
+
 void store_count(const struct store *store, struct store_counts *ret)
 {
     struct store *counted =

@@ -115,6 +115,9 @@ int64_t query_last_row(const struct query *q);
 
 /* Named counters that only grow, in the database: action ids, campaign numbers. */
 int store_next_number(struct tx *tx, const char *name, int64_t *ret, struct error *err) MUST_CHECK;
+/* The next one is `least` or more. */
+int store_raise_number(struct tx *tx, const char *name, int64_t least,
+                       struct error *err) MUST_CHECK;
 
 struct store_counts {
     uint64_t commits, jobs, lost_batches, queued, reads;

@@ -240,6 +240,8 @@ static int load_trust(SSL_CTX *context, const struct context_options *options, s
     struct context_facts *facts = context_facts(context);
     CLEANUP(free_digest) struct digest *digest = digest_new(DIGEST_SHA256);
 
+    if (!options->ca[0])
+        return 0;
     if (!digest)
         return fail_internal(err, "no memory for a digest");
     if (load_authorities(context, options, digest, err))
@@ -304,9 +306,9 @@ static int set_protocol(SSL_CTX *context, const struct context_options *options,
 
 static int set_sessions(SSL_CTX *context, const struct context_options *options, struct error *err)
 {
-    const char *id = options->is_certificate_optional ? "otad operators" : "otad devices";
+    const unsigned char *id = (const unsigned char *)options->name;
 
-    if (!SSL_CTX_set_session_id_context(context, (const unsigned char *)id, (unsigned)strlen(id)))
+    if (!SSL_CTX_set_session_id_context(context, id, (unsigned)strlen(options->name)))
         return fail_openssl(err, "set up sessions");
     if (!context_facts(context)->sessions) {
         SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two TLS configurations, for devices and for operators, built from files. */
+/* The TLS configuration of a listener, built from files. */
 #ifndef OTAD_TLS_CONTEXT_H
 #define OTAD_TLS_CONTEXT_H
 
@@ -21,7 +21,9 @@ struct context_facts {
 };
 
 struct context_options {
-    const char *certificate, *key, *ca;
+    const char *name; /* sessions of one listener are none of another's */
+    const char *certificate, *key;
+    const char *ca;               /* "": nobody is asked for a certificate */
     const char *crl;              /* "" for none */
     bool is_certificate_optional; /* operators may bring a token instead */
     bool has_tls12;

@@ -5,6 +5,8 @@
 #include "core/log.h"
 #include "tls/bio.h"
 #include "tls/certificate.h"
+#include "tls/interpose.h"
+#include "tls/proxy_protocol.h"
 #include "tls/session.h"
 #include "tls/socket.h"
 
@@ -23,12 +25,15 @@
 #define PAUSE_MS 100       /* without descriptors or memory */
 #define EVICTABLE_MS 1000  /* past it, an open handshake may have to make room for a new one */
 #define REFUSALS_LOGGED 10 /* per second and thread; the others are counted */
+#define LIMITED "tls.address_burst unfinished handshakes are open"
 
 struct handshake {
     struct handshake *older, *newer;
     int fd;
-    SSL *ssl;         /* NULL until the first byte came */
-    bool awaits_room; /* also watched for EPOLLOUT */
+    SSL *ssl;           /* NULL until the first byte came */
+    bool awaits_room;   /* also watched for EPOLLOUT */
+    bool awaits_header; /* a PROXY protocol header comes before TLS */
+    bool is_quiet;      /* of a front end that has not spoken for anybody: a health check */
     int64_t began_at_ms;
     struct peer peer;
 };
@@ -77,6 +82,16 @@ static void log_refusal(struct handshake_thread *thread, const char *address, co
         thread->unlogged++;
 }
 
+static void refuse_for(struct handshake_thread *thread, struct handshake *handshake,
+                       const char *reason)
+{
+    if (!handshake->is_quiet) {
+        atomic_fetch_add(&thread->shared->counts.failed, 1);
+        log_refusal(thread, handshake->peer.address_text, reason);
+    }
+    drop(thread, handshake);
+}
+
 static void refuse(struct handshake_thread *thread, struct handshake *handshake)
 {
     unsigned long code = ERR_peek_error();
@@ -86,9 +101,7 @@ static void refuse(struct handshake_thread *thread, struct handshake *handshake)
     if (verdict != X509_V_OK)
         reason = X509_verify_cert_error_string(verdict);
     ERR_clear_error();
-    atomic_fetch_add(&thread->shared->counts.failed, 1);
-    log_refusal(thread, handshake->peer.address_text, reason ? reason : "TLS error");
-    drop(thread, handshake);
+    refuse_for(thread, handshake, reason ? reason : "TLS error");
 }
 
 static void time_out(struct handshake_thread *thread, struct handshake *handshake)
@@ -96,6 +109,31 @@ static void time_out(struct handshake_thread *thread, struct handshake *handshak
     atomic_fetch_add(&thread->shared->counts.timed_out, 1);
     log_refusal(thread, handshake->peer.address_text, "handshake took too long");
     drop(thread, handshake);
+}
+
+/* -- addresses -- */
+
+static void describe_address(struct peer *peer)
+{
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&peer->address;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&peer->address;
+
+    if (peer->address.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+        struct sockaddr_in plain = {.sin_family = AF_INET, .sin_port = v6->sin6_port};
+
+        memcpy(&plain.sin_addr, &v6->sin6_addr.s6_addr[12], 4);
+        memset(&peer->address, 0, sizeof peer->address);
+        memcpy(&peer->address, &plain, sizeof plain);
+    }
+    if (peer->address.ss_family == AF_INET6)
+        inet_ntop(AF_INET6, &v6->sin6_addr, peer->address_text, sizeof peer->address_text);
+    else
+        inet_ntop(AF_INET, &v4->sin_addr, peer->address_text, sizeof peer->address_text);
+}
+
+static bool is_front_end(const struct handshake_shared *shared, const struct peer *peer)
+{
+    return networks_hold(&shared->front_ends, &peer->address);
 }
 
 /* -- shaking hands -- */
@@ -168,8 +206,66 @@ static void watch_room(struct handshake_thread *thread, struct handshake *handsh
     epoll_ctl(thread->epoll_fd, EPOLL_CTL_MOD, handshake->fd, &event);
 }
 
+/* Takes the address that the header tells, and its place in the limits. */
+static bool take_source(struct handshake_thread *thread, struct handshake *handshake,
+                        const struct proxy_header *header, int64_t now_ms)
+{
+    struct handshake_shared *shared = thread->shared;
+    struct peer *peer = &handshake->peer;
+
+    handshake->is_quiet = header->is_local;
+    if (shared->is_behind_proxies)
+        memcpy(peer->common_name, header->common_name, sizeof peer->common_name);
+    if (header->source.ss_family == AF_UNSPEC)
+        return true;
+    peer->address = header->source;
+    describe_address(peer);
+    if (!shared->is_behind_balancers || limits_take(shared->limits, &peer->address, now_ms))
+        return true;
+    atomic_fetch_add(&shared->counts.limited, 1);
+    log_refusal(thread, peer->address_text, LIMITED);
+    drop(thread, handshake);
+    return false;
+}
+
+/* Looks at what has arrived until the header is whole, and takes exactly that: what follows is for
+ * OpenSSL. True when it was taken; else the handshake waits for more, or is dropped. */
+static bool take_header(struct handshake_thread *thread, struct handshake *handshake,
+                        int64_t now_ms)
+{
+    uint8_t bytes[PROXY_HEADER_MAX];
+    struct proxy_header header;
+    ssize_t got = libc_calls()->recv(handshake->fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
+
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (got <= 0) {
+        refuse(thread, handshake);
+        return false;
+    }
+    switch (proxy_header_read(bytes, (size_t)got, &header)) {
+    case PROXY_INCOMPLETE:
+        return false;
+    case PROXY_REFUSED:
+        handshake->is_quiet = false;
+        refuse_for(thread, handshake, "no PROXY protocol header of version 2 from a front end");
+        return false;
+    case PROXY_COMPLETE:
+        break;
+    }
+    handshake->awaits_header = false;
+    if (libc_calls()->recv(handshake->fd, bytes, header.size, MSG_DONTWAIT) !=
+        (ssize_t)header.size) {
+        refuse(thread, handshake);
+        return false;
+    }
+    return take_source(thread, handshake, &header, now_ms);
+}
+
 static void advance(struct handshake_thread *thread, struct handshake *handshake, int64_t now_ms)
 {
+    if (handshake->awaits_header && !take_header(thread, handshake, now_ms))
+        return;
     if (!handshake->ssl && !open_ssl(thread, handshake)) {
         refuse(thread, handshake);
         return;
@@ -213,24 +309,6 @@ static bool has_room(const struct handshake_thread *thread, int64_t now_ms)
     return thread->open < thread->open_max || now_ms - thread->oldest->began_at_ms >= EVICTABLE_MS;
 }
 
-static void describe_address(struct peer *peer)
-{
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&peer->address;
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&peer->address;
-
-    if (peer->address.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-        struct sockaddr_in plain = {.sin_family = AF_INET, .sin_port = v6->sin6_port};
-
-        memcpy(&plain.sin_addr, &v6->sin6_addr.s6_addr[12], 4);
-        memset(&peer->address, 0, sizeof peer->address);
-        memcpy(&peer->address, &plain, sizeof plain);
-    }
-    if (peer->address.ss_family == AF_INET6)
-        inet_ntop(AF_INET6, &v6->sin6_addr, peer->address_text, sizeof peer->address_text);
-    else
-        inet_ntop(AF_INET, &v4->sin_addr, peer->address_text, sizeof peer->address_text);
-}
-
 static void take(struct handshake_thread *thread, int fd, const struct peer *peer, int64_t now_ms)
 {
     struct handshake *handshake = calloc(1, sizeof *handshake);
@@ -246,6 +324,8 @@ static void take(struct handshake_thread *thread, int fd, const struct peer *pee
     handshake->fd = fd;
     handshake->began_at_ms = now_ms;
     handshake->peer = *peer;
+    handshake->awaits_header = handshake->is_quiet =
+        thread->shared->awaits_header && is_front_end(thread->shared, peer);
     append(thread, handshake);
 }
 
@@ -267,9 +347,10 @@ static bool accept_one(struct handshake_thread *thread, int64_t now_ms)
     if (fd < 0) /* ECONNABORTED and the like concern one connection that is gone */
         return errno != EAGAIN && errno != EWOULDBLOCK && errno != EINVAL && errno != EBADF;
     describe_address(&peer);
-    if (!limits_take(shared->limits, &peer.address, now_ms)) {
+    peer.is_trusted = shared->is_behind_proxies && is_front_end(shared, &peer);
+    if (!is_front_end(shared, &peer) && !limits_take(shared->limits, &peer.address, now_ms)) {
         atomic_fetch_add(&shared->counts.limited, 1);
-        log_refusal(thread, peer.address_text, "tls.address_burst unfinished handshakes are open");
+        log_refusal(thread, peer.address_text, LIMITED);
         close(fd);
         return true;
     }
@@ -367,8 +448,7 @@ int handshake_thread_start(struct handshake_thread *thread, struct handshake_sha
     if (failure)
         return fail_internal(err, "pthread_create: %s", strerrorname_np(failure));
     thread->is_running = true;
-    snprintf(name, sizeof name, "tls-%s-%u",
-             shared->options.audience == TLS_DEVICES ? "device" : "operator", number);
+    snprintf(name, sizeof name, "tls-%s-%u", tls_audience_name(shared->options.audience), number);
     pthread_setname_np(thread->id, name);
     return 0;
 }

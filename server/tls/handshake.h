@@ -4,6 +4,7 @@
 #ifndef OTAD_TLS_HANDSHAKE_H
 #define OTAD_TLS_HANDSHAKE_H
 
+#include "core/network.h"
 #include "tls/limits.h"
 #include "tls/listener.h"
 
@@ -15,8 +16,12 @@
 struct handshake_shared {
     struct tls_listener_options options;
     int listen_fd;
-    int stop_fd;         /* readable once the threads shall end */
-    bool has_kernel_tls; /* handshakes run on plain socket BIOs then */
+    int stop_fd;                /* readable once the threads shall end */
+    bool has_kernel_tls;        /* handshakes run on plain socket BIOs then */
+    struct networks front_ends; /* balancers or proxies: no limits of their own address */
+    bool is_behind_balancers;   /* the address their header tells has limits */
+    bool is_behind_proxies;     /* what comes from them may name a device */
+    bool awaits_header;         /* each of their connections begins with one */
     struct limits *limits;
     pthread_mutex_t context_lock; /* guards the pointer below */
     SSL_CTX *context;

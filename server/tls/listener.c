@@ -20,10 +20,58 @@ struct tls_listener {
     struct handshake_shared shared; /* context_lock guards the generation too */
     struct session_store *sessions;
     struct verified *verified;
+    struct limits *own_limits;
     uint64_t generation;
     int port;
     struct handshake_thread threads[];
 };
+
+/* -- what the listeners differ in -- */
+
+static const char *const names[TLS_AUDIENCES] = {
+    [TLS_DEVICES] = "device",
+    [TLS_OPERATORS] = "operator",
+    [TLS_TOKENS] = "token",
+    [TLS_PROXIES] = "proxy",
+};
+
+const char *tls_audience_name(enum tls_audience audience)
+{
+    return names[audience];
+}
+
+const char *tls_listen_address(const struct config *config, enum tls_audience audience)
+{
+    const char *const addresses[TLS_AUDIENCES] = {
+        [TLS_DEVICES] = config->device_listen,
+        [TLS_OPERATORS] = config->operator_listen,
+        [TLS_TOKENS] = config->token_listen,
+        [TLS_PROXIES] = config->proxy_listen,
+    };
+
+    return addresses[audience];
+}
+
+struct limits *tls_address_limits(const struct config *config)
+{
+    return limits_new(config->tls_address_rate, config->tls_address_burst, LIMIT_SETS);
+}
+
+/* Who puts something in front of connections, and what. */
+static int know_front_ends(struct handshake_shared *shared, struct error *err)
+{
+    const struct config *config = shared->options.config;
+    enum tls_audience audience = shared->options.audience;
+    const char *list = audience == TLS_DEVICES   ? config->device_balancers
+                       : audience == TLS_PROXIES ? config->proxy_trusted
+                                                 : "";
+
+    shared->is_behind_balancers = audience == TLS_DEVICES && list[0];
+    shared->is_behind_proxies = audience == TLS_PROXIES;
+    shared->awaits_header = shared->is_behind_balancers ||
+                            (audience == TLS_PROXIES && strcmp(config->proxy_mode, "v2") == 0);
+    return networks_parse(list, &shared->front_ends, err);
+}
 
 /* -- the listening socket -- */
 
@@ -111,9 +159,7 @@ static int find_port(int fd)
 static int open_listening(struct tls_listener *listener, struct error *err)
 {
     const struct tls_listener_options *options = &listener->shared.options;
-    const struct config *config = options->config;
-    const char *text =
-        options->audience == TLS_DEVICES ? config->device_listen : config->operator_listen;
+    const char *text = tls_listen_address(options->config, options->audience);
 
     if (options->inherited_fd >= 0
             ? take_inherited(options->inherited_fd, &listener->shared.listen_fd, err)
@@ -128,16 +174,20 @@ static int open_listening(struct tls_listener *listener, struct error *err)
 static int make_context(struct tls_listener *listener, SSL_CTX **ret, struct error *err)
 {
     const struct config *config = listener->shared.options.config;
-    bool is_for_devices = listener->shared.options.audience == TLS_DEVICES;
+    enum tls_audience audience = listener->shared.options.audience;
+    bool is_for_operators = audience == TLS_OPERATORS, is_mutual = audience == TLS_DEVICES;
     const struct context_options options = {
-        .certificate = is_for_devices ? config->device_certificate : config->operator_certificate,
-        .key = is_for_devices ? config->device_key : config->operator_key,
-        .ca = is_for_devices ? config->device_ca : config->operator_ca,
-        .crl = is_for_devices ? config->device_crl : "",
-        .is_certificate_optional = !is_for_devices,
-        .has_tls12 = is_for_devices || config->operator_tls12,
+        .name = names[audience],
+        .certificate = is_for_operators ? config->operator_certificate : config->device_certificate,
+        .key = is_for_operators ? config->operator_key : config->device_key,
+        .ca = is_mutual          ? config->device_ca
+              : is_for_operators ? config->operator_ca
+                                 : "",
+        .crl = is_mutual ? config->device_crl : "",
+        .is_certificate_optional = !is_mutual,
+        .has_tls12 = !is_for_operators || config->operator_tls12,
         .has_kernel_tls = listener->shared.has_kernel_tls,
-        .session_lifetime = is_for_devices ? config->tls_session_lifetime : 0,
+        .session_lifetime = is_mutual ? config->tls_session_lifetime : 0,
         .sessions = listener->sessions,
         .verified = listener->verified,
     };
@@ -185,8 +235,10 @@ static int allocate(struct tls_listener *listener, struct error *err)
 
     listener->sessions = session_store_new(is_for_devices ? (size_t)config->tls_sessions_max : 0);
     listener->verified = verified_new(is_for_devices ? (size_t)config->tls_verified_max : 1024);
+    if (!listener->shared.options.limits)
+        listener->own_limits = tls_address_limits(config);
     listener->shared.limits =
-        limits_new(config->tls_address_rate, config->tls_address_burst, LIMIT_SETS);
+        listener->own_limits ? listener->own_limits : listener->shared.options.limits;
     if (!listener->sessions || !listener->verified || !listener->shared.limits)
         return fail_internal(err, "no memory for a listener");
     listener->shared.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -200,8 +252,8 @@ static int start(struct tls_listener *listener, struct error *err)
     struct handshake_shared *shared = &listener->shared;
 
     shared->has_kernel_tls = shared->options.config->tls_kernel && secure_socket_kernel_can_tls();
-    if (allocate(listener, err) || tls_listener_reload(listener, err) ||
-        open_listening(listener, err))
+    if (know_front_ends(shared, err) || allocate(listener, err) ||
+        tls_listener_reload(listener, err) || open_listening(listener, err))
         return -1;
     for (unsigned i = 0; i < shared->options.threads; i++)
         if (handshake_thread_start(&listener->threads[i], shared, i, err))
@@ -261,7 +313,7 @@ void tls_listener_stop(struct tls_listener **listener)
     close_fd(&mine->shared.listen_fd);
     close_fd(&mine->shared.stop_fd);
     SSL_CTX_free(mine->shared.context);
-    limits_free(&mine->shared.limits);
+    limits_free(&mine->own_limits);
     session_store_release(&mine->sessions);
     verified_release(&mine->verified);
     pthread_mutex_destroy(&mine->shared.context_lock);

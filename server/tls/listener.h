@@ -5,11 +5,25 @@
 
 #include "core/config.h"
 #include "core/error.h"
+#include "tls/limits.h"
 #include "tls/peer.h"
 
 struct tls_listener;
 
-enum tls_audience { TLS_DEVICES, TLS_OPERATORS };
+/* Who a listener is for decides what it asks of them: a certificate, none, or either. */
+enum tls_audience {
+    TLS_DEVICES,   /* each with its certificate */
+    TLS_OPERATORS, /* a certificate or none */
+    TLS_TOKENS,    /* devices with a secret in their requests: nobody is asked for a certificate */
+    TLS_PROXIES,   /* devices behind a proxy that verified their certificates: likewise */
+    TLS_AUDIENCES
+};
+/* For limits that others share: tls.address_rate and tls.address_burst. NULL when memory is out. */
+struct limits *tls_address_limits(const struct config *config);
+/* "device", "operator", "token", "proxy": also systemd's name of the socket. */
+const char *tls_audience_name(enum tls_audience audience);
+/* Where the configuration wants it to listen; "" for nowhere. */
+const char *tls_listen_address(const struct config *config, enum tls_audience audience);
 
 /* Called on a handshake thread with a finished, attached descriptor (secure_socket_attach was
  * done). Takes the descriptor, also when it fails. */
@@ -19,8 +33,9 @@ struct tls_listener_options {
     enum tls_audience audience;
     const struct config *config; /* must outlive the listener */
     unsigned threads;
-    int inherited_fd; /* a listening socket from systemd, or -1: bind config's address */
-    int port;         /* replaces the configured port when >= 0; 0 means any free one */
+    int inherited_fd;      /* a listening socket from systemd, or -1: bind config's address */
+    int port;              /* replaces the configured port when >= 0; 0 means any free one */
+    struct limits *limits; /* of addresses; must outlive the listener. NULL: it has its own */
     connection_fn on_connection;
     void *arg;
 };

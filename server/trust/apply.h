@@ -32,17 +32,27 @@ int trust_publish_root(const struct trust_request *request, const void *bytes, s
  * and without reading images. */
 int trust_make_draft(const struct trust_request *request, const char *role, json_t *document,
                      char ret_id[DRAFT_ID_SIZE], struct error *err) MUST_CHECK;
-/* The same, from what is published and one more image. */
-struct release_wish {
-    const char *product, *version, *component, *file, *severity;
+/* One image of a release. */
+struct release_file {
+    const char *component, *file;
     uint8_t artifact[SHA256_SIZE];
-    int64_t security_version, security_floor; /* -1: as the release before */
-    int64_t expires_at;
-    const json_t *hardware_ids, *notes, *advisories; /* the last two may be NULL */
-    const char *plain_sha256;                        /* of an encrypted image; NULL */
+    int64_t security_version, security_floor; /* -1: as the component's release before */
+    const json_t *hardware_ids;
+    const char *plain_sha256; /* of an encrypted image; NULL */
 };
+#define RELEASE_FILES_MAX 32
+struct release_wish {
+    const char *product, *version, *severity;
+    int64_t expires_at;
+    const json_t *notes, *advisories; /* NULL: none */
+    struct release_file files[RELEASE_FILES_MAX];
+    size_t file_count;
+};
+/* The same, from what is published and one more release. When it fails for one of the files,
+ * *ret_fault is which and the field is a member of it; else *ret_fault stays. */
 int trust_draft_release(const struct trust_request *request, const struct release_wish *wish,
-                        char ret_id[DRAFT_ID_SIZE], struct error *err) MUST_CHECK;
+                        size_t *ret_fault, char ret_id[DRAFT_ID_SIZE],
+                        struct error *err) MUST_CHECK;
 /* A signature that does not verify, or by a key that does not count, is refused. */
 int trust_sign_draft(const struct trust_request *request, const char *id, const char *keyid,
                      const char *hex, struct error *err) MUST_CHECK;

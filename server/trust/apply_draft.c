@@ -88,8 +88,9 @@ static int describe_stored(struct tx *tx, const struct artifact *artifact,
                            struct build_image *image, struct artifact *ret_list, struct error *err)
 {
     if (!artifact->has_list || artifact->is_broken)
-        return fail(err, PROBLEM_UNPROCESSABLE, "this artifact cannot be released: it is %s",
-                    artifact->is_broken ? "broken" : "a chunk list");
+        return fail_field(err, PROBLEM_UNPROCESSABLE, "artifact",
+                          "this artifact cannot be released: it is %s",
+                          artifact->is_broken ? "broken" : "a chunk list");
     if (artifact->is_encrypted && !image->plain_sha256)
         return fail_field(err, PROBLEM_BAD_FIELD, "plain_sha256",
                           "\"plain_sha256\" is required: the image is encrypted");
@@ -125,49 +126,96 @@ static int add_stored(struct tx *tx, const struct artifact *artifact, struct bui
     return build_add_image(document, image, err);
 }
 
-static int next_counters(struct tx *tx, const struct trust_request *request,
-                         const struct release_wish *wish, struct counters *ret, struct error *err)
-{
-    CLEANUP(history_clear) struct history history = {0};
+/* A product's next file while it is put together. */
+struct next {
+    struct tx *tx;
+    const struct release_wish *wish;
+    struct history history;
+    json_t *document;
+};
 
-    if (history_load(tx, request->tenant_row, wish->product, &history, err))
+static void next_clear(struct next *next)
+{
+    history_clear(&next->history);
+    json_decref(next->document);
+}
+
+static struct counters next_counters(const struct history *history, const struct release_file *file)
+{
+    struct counters counters = release_newest(file->component, history->at, history->count);
+
+    counters.release_counter++;
+    if (file->security_version >= 0)
+        counters.security_version = file->security_version;
+    if (file->security_floor >= 0)
+        counters.security_floor = file->security_floor;
+    return counters;
+}
+
+/* Like artifact_get(), but says which member named it. */
+static int find_artifact(struct tx *tx, const struct release_file *file, struct artifact *ret,
+                         struct error *err)
+{
+    if (artifact_get(tx, file->artifact, ret, err) == 0)
+        return 0;
+    if (err->problem == PROBLEM_NO_SUCH_ARTIFACT)
+        snprintf(err->field, sizeof err->field, "artifact");
+    return -1;
+}
+
+/* The role is read as a whole later; by then a mistake could be any file's. */
+static int check_entry(const struct next *next, const struct release_file *file, struct error *err)
+{
+    char path[ENTRY_PATH_MAX + 1];
+    struct entry entry;
+
+    snprintf(path, sizeof path, "%s/%s/%s", next->wish->product, next->wish->version, file->file);
+    const json_t *target = json_object_get(json_object_get(next->document, "targets"), path);
+    return entry_read(next->wish->product, path, target, &entry, err);
+}
+
+static int add_file(const struct next *next, const struct release_file *file, struct error *err)
+{
+    struct build_image image = {
+        .product = next->wish->product,
+        .version = next->wish->version,
+        .component = file->component,
+        .file = file->file,
+        .counters = next_counters(&next->history, file),
+        .severity = next->wish->severity,
+        .hardware_ids = file->hardware_ids,
+        .notes = next->wish->notes,
+        .advisories = next->wish->advisories,
+        .plain_sha256 = file->plain_sha256,
+    };
+    struct artifact artifact;
+
+    if (find_artifact(next->tx, file, &artifact, err) ||
+        add_stored(next->tx, &artifact, &image, next->document, err))
         return -1;
-    *ret = release_newest(wish->component, history.at, history.count);
-    ret->release_counter++;
-    if (wish->security_version >= 0)
-        ret->security_version = wish->security_version;
-    if (wish->security_floor >= 0)
-        ret->security_floor = wish->security_floor;
-    return 0;
+    return check_entry(next, file, err);
 }
 
 static int build_next(struct tx *tx, const struct trust_request *request,
-                      const struct release_wish *wish, const char *role_name, json_t **ret,
+                      const struct release_wish *wish, size_t *ret_fault, json_t **ret,
                       struct error *err)
 {
     CLEANUP(stored_clear) struct stored before = {.role = NULL};
-    struct build_image image = {
-        .product = wish->product,
-        .version = wish->version,
-        .component = wish->component,
-        .file = wish->file,
-        .severity = wish->severity,
-        .hardware_ids = wish->hardware_ids,
-        .notes = wish->notes,
-        .advisories = wish->advisories,
-        .plain_sha256 = wish->plain_sha256,
-    };
-    struct artifact artifact;
-    json_auto_t *document = NULL;
+    CLEANUP(next_clear) struct next next = {.tx = tx, .wish = wish};
+    char role_name[ROLE_NAME_SIZE];
 
+    snprintf(role_name, sizeof role_name, "product-%s", wish->product);
     if (stored_load(tx, request->tenant_row, role_name, 0, &before, err) == STEP_FAILED ||
-        artifact_get(tx, wish->artifact, &artifact, err) ||
-        next_counters(tx, request, wish, &image.counters, err) ||
+        history_load(tx, request->tenant_row, wish->product, &next.history, err) ||
         build_product(before.envelope.document, before.role ? before.role->version + 1 : 1,
-                      wish->expires_at, &document, err) ||
-        add_stored(tx, &artifact, &image, document, err))
+                      wish->expires_at, &next.document, err))
         return -1;
-    *ret = MOVE(document);
+    for (size_t i = 0; i < wish->file_count; i++)
+        if (add_file(&next, &wish->files[i], err)) {
+            *ret_fault = i;
+            return -1;
+        }
+    *ret = MOVE(next.document);
     return 0;
 }
 
@@ -187,7 +235,7 @@ static int find_product(struct tx *tx, const struct trust_request *request, cons
 }
 
 int trust_draft_release(const struct trust_request *request, const struct release_wish *wish,
-                        char ret_id[DRAFT_ID_SIZE], struct error *err)
+                        size_t *ret_fault, char ret_id[DRAFT_ID_SIZE], struct error *err)
 {
     char role_name[ROLE_NAME_SIZE];
     json_auto_t *document = NULL;
@@ -195,7 +243,7 @@ int trust_draft_release(const struct trust_request *request, const struct releas
 
     snprintf(role_name, sizeof role_name, "product-%s", wish->product);
     if (tx_read(&tx, request->store, err) || find_product(&tx, request, wish->product, err) ||
-        build_next(&tx, request, wish, role_name, &document, err))
+        build_next(&tx, request, wish, ret_fault, &document, err))
         return -1;
     tx_end(&tx);
     return trust_make_draft(request, role_name, document, ret_id, err);

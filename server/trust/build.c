@@ -183,8 +183,9 @@ int build_add_image(json_t *product_file, const struct build_image *image, struc
 
     snprintf(path, sizeof path, "%s/%s/%s", image->product, image->version, image->file);
     snprintf(list_path, sizeof list_path, "%s.chunks", path);
-    if (json_object_get(targets, path))
-        return fail(err, PROBLEM_ALREADY_EXISTS, "%.120s is released already", path);
+    if (json_object_get(targets, path) || json_object_get(targets, list_path))
+        return fail_field(err, PROBLEM_ALREADY_EXISTS, "file", "%.120s is released already",
+                          json_object_get(targets, path) ? path : list_path);
     if (describe_image(image, list_path, &ota, err))
         return -1;
     if (json_object_set_new(targets, path,

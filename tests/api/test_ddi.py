@@ -336,3 +336,9 @@ def test_artifacts_that_are_not_assigned_do_not_exist(shared_offer):
 def test_downloading_moves_the_deployment(offer):
     offer.device.request("GET", path_of(offer.artifact()["_links"]["download"]))
     wait_for(lambda: offer.state() in ("downloaded", "installing", "waiting"), what="the download to be noted")
+
+
+def test_a_deployment_fits_into_the_buffers_of_small_devices(shared_offer):
+    answer = shared_offer.device.request("GET", shared_offer.link, headers={"Accept": "application/json"})
+    assert int(answer.headers["Content-Length"]) == len(answer.body) < 1100
+    assert len(path_of(shared_offer.artifact()["_links"]["download-http"])) < 200

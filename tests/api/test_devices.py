@@ -74,7 +74,7 @@ def test_a_poll_is_seen(shared_server):
     device = shared_server.new_device("seen-1")
     device.ddi("GET", headers={"User-Agent": "libcurl-agent/1.0"})
     read = get(shared_server, "/api/v1/devices/seen-1")
-    assert read["seen_at"] and read["client"] == "libcurl-agent/1.0"
+    assert read["seen_at"] and read["client"]["agent"] == "libcurl-agent/1.0"
     assert read["address"] in ("127.0.0.1", "::1", "::ffff:127.0.0.1")
 
 

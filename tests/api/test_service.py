@@ -1,4 +1,5 @@
 """What systemd sees: readiness, the watchdog, sockets by name, an orderly end."""
+import contextlib
 import json
 import os
 import signal
@@ -32,29 +33,28 @@ def test_systemd_is_told_of_readiness_life_and_end(installation, tmp_path):
 
 def test_sockets_are_taken_by_name(installation, tmp_path):
     server = Server(tmp_path / "server", {}, installation)
-    with socket.socket() as device, socket.socket() as operator:
-        for one in (device, operator):
-            one.bind(("127.0.0.1", 0))
-            one.listen()
-            os.set_inheritable(one.fileno(), True)
+    with contextlib.ExitStack() as opened:
+        sockets = {}
+        for name in ("operator", "proxy", "device", "token"):
+            sockets[name] = opened.enter_context(socket.create_server(("127.0.0.1", 0)))
+            os.set_inheritable(sockets[name].fileno(), True)
 
         def hand_over():
             # As systemd does it: descriptors from 3 on, told by environment.
-            os.dup2(device.fileno(), 60)
-            os.dup2(operator.fileno(), 61)
-            os.dup2(61, 3)
-            os.dup2(60, 4)
-            os.environ["LISTEN_PID"] = str(os.getpid())
+            for i, one in enumerate(sockets.values()):
+                os.dup2(one.fileno(), 60 + i)
+            for i in range(len(sockets)):
+                os.dup2(60 + i, 3 + i)
 
         program = ('import os,sys; os.environ["LISTEN_PID"]=str(os.getpid()); os.execv(sys.argv[1], sys.argv[1:])')
         process = subprocess.Popen(
             ["/usr/bin/python3", "-c", program, str(OTAD), "-c", str(server.dir / "otad.conf")],
-            env={**os.environ, "LISTEN_FDS": "2", "LISTEN_FDNAMES": "operator:device"}, preexec_fn=hand_over,
-            pass_fds=(3, 4), close_fds=False, stderr=open(server.log_path, "ab"))
+            env={**os.environ, "LISTEN_FDS": "4", "LISTEN_FDNAMES": ":".join(sockets)}, preexec_fn=hand_over,
+            pass_fds=(3, 4, 5, 6), close_fds=False, stderr=open(server.log_path, "ab"))
         server.process = process
         server.wait_ready()
         ports = json.loads((server.dir / "state/ports.json").read_text())
-        assert ports == {"device": device.getsockname()[1], "operator": operator.getsockname()[1]}
+        assert ports == {name: one.getsockname()[1] for name, one in sockets.items()}
         assert server.operator("GET", "/api/v1/server").status == 200
         assert server.stop() == 0
 

@@ -153,6 +153,10 @@ def test_campaigns_are_moved_and_everything_is_stopped_from_the_console(server, 
     log_in(browser, server, "release-manager")
 
     browser.wait_text("#campaigns .list", "Wave 1: tag office")
+    browser.click("#campaigns [data-preview]")
+    browser.wait_text("#preview", "of 2 matching devices")
+    browser.wait_text("#preview .warnings", "No device of the target")
+    browser.click("#preview button")
     browser.click("#campaigns [data-move=start]")
     confirm(browser, "now")
     browser.wait_text("#campaigns header", "running")
@@ -175,4 +179,34 @@ def test_campaigns_are_moved_and_everything_is_stopped_from_the_console(server, 
 
     browser.click("#devices tbody button")
     browser.wait_text("#device .facts", "held: gets nothing, measured")
+    assert browser.complaints() == []
+
+
+def test_a_deployment_is_agreed_to_read_and_stopped_from_the_console(server, browser):
+    device = server.new_device("asked-1")
+    release = server.publish("3.1.0")
+    pin = {"release": release, "reason": "ticket 4711", "consent": True}
+    assert server.operator("PUT", "/api/v1/devices/asked-1/pin", json=pin).status == 200
+    assert "confirmationBase" in device.ddi("GET").json()["_links"]
+    log_in(browser, server, "release-manager")
+
+    browser.wait_text("#devices tbody", "asked-1")
+    browser.click("#devices tbody button")
+    browser.wait_text("#device .deployments", "consent required")
+    browser.click("#device [data-word=agree]")
+    confirm(browser, "by phone")
+    browser.wait_text("#device .deployments", "consent given")
+
+    link = device.ddi("GET").json()["_links"]["deploymentBase"]["href"]
+    action = link.split("/deploymentBase/")[1].split("?")[0]
+    assert device.ddi("POST", f"/deploymentBase/{action}/feedback", json={"status": {
+        "execution": "proceeding", "result": {"finished": "none"}, "details": ["<b>at work</b>"]}}).status == 200
+    browser.click("#device [data-word=cancel]")
+    confirm(browser, "wrong one")
+    browser.wait_text("#device .deployments", "to be stopped")
+    browser.wait_text("#device .deployments", "<b>at work</b>")
+    browser.click("#device [data-word=force]")
+    confirm(browser, "")
+    browser.wait_text("#device .deployments", "cancelled")
+    assert not browser.text("#device .deployments .actions")
     assert browser.complaints() == []

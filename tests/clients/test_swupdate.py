@@ -27,6 +27,25 @@ def offer(server, archive, version="2.0.0", **more):
     return server.campaign(release, **more)
 
 
+def steer(server, method, path, **body):
+    answer = server.operator(method, f"/api/v1{path}", json=body)
+    assert answer.status == 200, answer
+    return answer.json()
+
+
+def posted(server, device, kind, deployment):
+    """How many reports of it the server took."""
+    path = f"/DEFAULT/controller/v1/{device}/{kind}/{deployment[2:]}/feedback"
+    return server.log().count(f'method="POST" path="{path}" status=200')
+
+
+def wait_polls(server, device, count=2):
+    """It asks so many more times."""
+    line = f'method="GET" path="/DEFAULT/controller/v1/{device}" status=200'
+    before = server.log().count(line)
+    wait_for(lambda: server.log().count(line) >= before + count, what=f"polls of {device}")
+
+
 def test_a_good_update_is_installed_and_confirmed(server, new_board):
     device = server.new_device("board-1")
     board = new_board(device).start()
@@ -64,18 +83,111 @@ def test_an_archive_signed_by_a_stranger_is_refused_by_the_device(server, new_bo
     assert not board.installed.exists()
 
 
-def test_a_cancel_in_mid_download_reaches_the_device(start_server, new_board):
-    server = start_server(delivery_rate="300K")
-    device = server.new_device("board-1")
-    board = new_board(device).start()
+def test_a_hard_cancel_of_the_campaign_cuts_the_download(start_server, new_board):
+    server = start_server(device_poll=1, delivery_rate="300K")
+    board = new_board(server.new_device("board-1")).start()
     campaign = offer(server, board.archive(os.urandom(8_000_000), "2.0.0"))
 
     board.wait_log("Software Update started")
-    assert server.operator("POST", f"/api/v1/campaigns/{campaign}/cancel",
-                           json={"reason": "a test", "hard": True}).status == 200
+    steer(server, "POST", f"/campaigns/{campaign}/cancel", reason="a test", hard=True)
     wait_state(server, campaign, "cancelled")
     board._must_live()
     assert not board.installed.exists() or board.installed.stat().st_size < 8_000_000
+
+
+def test_a_cancel_in_mid_download_is_acknowledged(start_server, new_board):
+    server = start_server(device_poll=1, delivery_rate="300K")
+    board = new_board(server.new_device("board-1")).start()
+    campaign = offer(server, board.archive(os.urandom(8_000_000), "2.0.0"))
+
+    board.wait_log("Software Update started")
+    [running] = deployments(server, campaign)
+    steer(server, "POST", f"/devices/board-1/deployments/{running['id']}/cancel", reason="a test")
+    cancelled = wait_state(server, campaign, "cancelled")
+    assert posted(server, "board-1", "cancelAction", cancelled["id"]) == 1
+    assert "Acknowledging cancelled update" in board.log
+    assert not board.installed.exists() or board.installed.stat().st_size < 8_000_000
+
+
+def test_a_cancel_that_an_idle_device_finds_is_acknowledged(server, new_board):
+    device = server.new_device("board-1")
+    board = new_board(device)
+    campaign = offer(server, board.archive(os.urandom(100_000), "2.0.0"))
+    # It has seen the offer, and was switched off.
+    wait_for(lambda: "deploymentBase" in device.ddi("GET").json().get("_links", {}), what="an offer")
+    [seen] = deployments(server, campaign)
+    steer(server, "POST", f"/devices/board-1/deployments/{seen['id']}/cancel", reason="a test")
+    assert deployments(server, campaign)[0]["is_cancelling"]
+
+    board.start()
+    assert wait_state(server, campaign, "cancelled")["id"] == seen["id"]
+    assert posted(server, "board-1", "cancelAction", seen["id"]) == 1
+    assert posted(server, "board-1", "deploymentBase", seen["id"]) == 0
+    assert "artifacts" not in server.log() and not board.installed.exists()
+
+
+def test_a_canary_that_fails_keeps_the_release_from_all_others(server, new_board):
+    boards = [new_board(server.new_device(f"board-{i}")).start() for i in range(3)]
+    for board in boards:
+        wait_polls(server, board.device.id, 1)
+    archive = boards[0].signer.archive(boards[0].folder / "swu", os.urandom(100_000), boards[0].installed, "2.0.0",
+                                       told_sha256="1" * 64)
+    campaign = offer(server, archive, waves=[{"count": 1, "soak": 0}, {"percent": 100}],
+                     pause={"share": 0, "failures": 1, "sample": 1})
+
+    canary = wait_state(server, campaign, "failed")["device"]
+    shown = server.operator("GET", f"/api/v1/campaigns/{campaign}").json()
+    assert (shown["state"], shown["paused_for"]) == ("paused", "budget"), shown
+    for board in boards:
+        wait_polls(server, board.device.id)
+        assert ("Software Update started" in board.log) == (board.device.id == canary)
+    assert [d["device"] for d in deployments(server, campaign)] == [canary]
+    assert not boards[0].installed.exists() or not boards[0].installed.stat().st_size
+
+
+def test_a_device_that_forgets_what_it_installed_is_left_alone_after_a_while(start_server, new_board):
+    server = start_server(device_poll=1, campaign_refetch_max=2)
+    board = new_board(server.new_device("board-1"))
+    image = os.urandom(500_000)
+    campaign = offer(server, board.archive(image, "2.0.0"))
+
+    # Its bootloader keeps nothing, so that it starts as if nothing had been, and tells no version.
+    for boot in (1, 2):
+        board.start(version=None)
+        board.wait_log("Update successful", times=boot)
+        board.stop()
+    told_nothing = board.log.count("No pending action on server")
+    board.start(version=None)
+    board.wait_log("No pending action on server", times=told_nothing + 1)
+    [held] = deployments(server, campaign)
+    assert held["fetches"] == 2 and held["held_until"], held
+    assert board.log.count("Software Update started") == 2
+    events = server.operator("GET", f"/api/v1/campaigns/{campaign}/events?limit=500").json()["items"]
+    assert [e["kind"] for e in events].count("deployment.loop") == 1
+    board.stop()
+
+    assert board.installed.read_bytes() == image
+    board.start("2.0.0")
+    assert wait_state(server, campaign, "confirmed")["id"] == held["id"]
+
+
+def daily(opens_in, length):
+    """A window that opens so many seconds from now."""
+    return {"start": time.strftime("%H:%M", time.gmtime(time.time() + opens_in)), "length": length}
+
+
+def test_nothing_is_shown_while_the_install_window_is_closed(server, new_board):
+    board = new_board(server.new_device("board-1")).start()
+    image = os.urandom(500_000)
+    release = server.publish("2.0.0", board.archive(image, "2.0.0"), file=FILE)
+    terms = {"release": release, "reason": "a test", "zone": "Etc/UTC"}
+    steer(server, "PUT", "/devices/board-1/pin", **terms, install_windows=[daily(6 * 3600, "1h")])
+    wait_polls(server, "board-1")
+    assert "deploymentBase" not in server.log() and not board.installed.exists()
+
+    steer(server, "PUT", "/devices/board-1/pin", **terms, install_windows=[daily(-3600, "3h")])
+    board.wait_log("Please restart SWUpdate")
+    assert board.installed.read_bytes() == image
 
 
 class LogClock:
@@ -113,7 +225,7 @@ def stop_everything(server):
 
 
 def test_the_emergency_stop_ends_a_running_download_and_is_nobody_s_failure(start_server, new_board):
-    server = start_server()
+    server = start_server(device_poll=1)
     device = server.new_device("board-1")
     board = new_board(device).start()
     image = os.urandom(4_000_000)

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 status=0
-for page in systemd/*.8 config/*.[15]; do
+for page in systemd/*.8 config/*.[157]; do
     if ! mandoc -T lint -W warning "$page"; then status=1; fi
 done
 diff -u config/otad.conf.5 <(awk -f config/manual.awk server/core/config.def |

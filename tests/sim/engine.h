@@ -54,7 +54,7 @@ void engine_add_devices(struct engine *engine, const struct device_spec *devices
 
 /* -- what devices and operators send -- */
 
-enum op_kind { OP_POLL, OP_STATUS, OP_ACT, OP_STEER };
+enum op_kind { OP_POLL, OP_STATUS, OP_CONSENT, OP_ACT, OP_STEER };
 
 /* What an operator says beside campaigns. */
 enum steer {

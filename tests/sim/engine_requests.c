@@ -16,7 +16,8 @@ bool is_expected(enum problem problem)
     return problem == PROBLEM_OLD_SEQUENCE || problem == PROBLEM_CONFLICT ||
            problem == PROBLEM_NOT_FOUND || problem == PROBLEM_WRONG_STATE ||
            problem == PROBLEM_TOO_MANY || problem == PROBLEM_BAD_FIELD ||
-           problem == PROBLEM_PRECONDITION_FAILED || problem == PROBLEM_FORBIDDEN;
+           problem == PROBLEM_PRECONDITION_FAILED || problem == PROBLEM_FORBIDDEN ||
+           problem == PROBLEM_GONE;
 }
 
 static int poll(struct tx *tx, struct engine *engine, struct op *op, int64_t now, struct error *err)
@@ -85,6 +86,21 @@ static int take_status(struct tx *tx, struct engine *engine, struct op *op, int6
     return op->sequence ? device_set_report(tx, &device, op->sequence, hash, err) : 0;
 }
 
+static int agree(struct tx *tx, struct engine *engine, struct op *op, int64_t now,
+                 struct error *err)
+{
+    const struct consent consent = {true, "keeper", NULL};
+    struct deployment deployment;
+    struct device device;
+
+    if (device_by_row(tx, op->row, &device, err) != STEP_ROW)
+        die("device row %lld is not there", (long long)op->row);
+    enum step step = deployment_by_action(tx, device.row_id, op->action, &deployment, err);
+    if (step != STEP_ROW)
+        return step == STEP_DONE ? fail(err, PROBLEM_NOT_FOUND, "no such action") : -1;
+    return campaign_consent(tx, engine->campaigns, &device, &deployment, &consent, now, err);
+}
+
 static int act(struct tx *tx, struct engine *engine, struct op *op, int64_t now, struct error *err)
 {
     json_auto_t *arguments = op->arguments ? json_loads(op->arguments, 0, NULL) : NULL;
@@ -105,6 +121,8 @@ static int write_one(struct engine *engine, struct op *op, int64_t now, struct e
         failed = poll(&tx, engine, op, now, err);
     else if (op->kind == OP_STATUS)
         failed = take_status(&tx, engine, op, now + op->later_by, err);
+    else if (op->kind == OP_CONSENT)
+        failed = agree(&tx, engine, op, now, err);
     else if (op->kind == OP_ACT)
         failed = act(&tx, engine, op, now, err);
     else

@@ -24,6 +24,7 @@ static const struct flip {
     {"sticky",                {"true", "false"}                                        },
     {"approvals",             {"0", "1"}                                               },
     {"install",               {"\"forced\"", "{\"mode\": \"optional\"}"}               },
+    {"consent",               {"true", "false"}                                        },
     {"install.mode",          {"\"prestage\"", "\"optional\""}                         },
     {"install.force_at",      {"null", "\"2028-01-01T00:00:00Z\""}                     },
     {"install.risk",          {"\"\"", "\"it restarts\""}                              },

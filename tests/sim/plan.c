@@ -128,6 +128,7 @@ void plan_random(struct plan_model *plan, struct dice *dice)
     plan->strata = dice_chance(dice, 0.15);
     plan->channel = dice_chance(dice, 0.25) ? channels[dice_below(dice, 2)] : NULL;
     plan->mode = modes[dice_below(dice, COUNT_OF(modes))];
+    plan->asks_consent = dice_chance(dice, 0.15);
 }
 
 /* -- as JSON -- */
@@ -203,6 +204,8 @@ static void put_options(struct writing *writing, const struct plan_model *plan)
         put(writing, "\"sticky\": false, ");
     if (plan->channel)
         put(writing, "\"channel\": \"%s\", ", plan->channel);
+    if (plan->asks_consent)
+        put(writing, "\"consent\": true, ");
     if (plan->mode)
         put(writing, "\"install\": \"%s\", ", plan->mode);
     if (plan->salt_from)

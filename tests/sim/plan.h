@@ -45,6 +45,7 @@ struct plan_model {
     int64_t rate_start, leases;                 /* 0: no limit */
     bool is_expedited, rolls_back, is_loose;    /* loose: who does not match any more leaves */
     bool strata;                                /* the budgets hold for each model and site too */
+    bool asks_consent;
     struct plan_window download, install;
     const char *zone, *channel, *mode; /* NULL: none */
     const char *salt_from;

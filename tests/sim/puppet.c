@@ -156,6 +156,7 @@ static void take_up(struct world *world, struct puppet *puppet, const struct dec
     puppet->action = decision->action;
     puppet->deployment_row = decision->deployment_row;
     puppet->wanted = (int)decision->release_row - 1;
+    puppet->is_download_only = decision->is_download_only;
     puppet->has_final = false;
     puppet->attempts++;
     puppet->fate = habit->claims_only                               ? CLAIMS
@@ -213,6 +214,10 @@ static void fetch(struct world *world, struct puppet *puppet)
     puppet->due_at = world->now + piece_time(world, puppet);
     if (--puppet->pieces_left > 0)
         return;
+    if (puppet->is_download_only && puppet->habit.tells_its_steps) { /* others install at once */
+        conclude(world, puppet, REPORT_DOWNLOADED, NULL, "downloaded");
+        return;
+    }
     tell_step(world, puppet, REPORT_DOWNLOADED);
     tell_step(world, puppet, REPORT_INSTALLING);
     puppet->stage = INSTALLING;
@@ -338,6 +343,11 @@ static void hear_offer(struct world *world, struct puppet *puppet, const struct 
     bool is_busy =
         puppet->stage == INSTALLING || puppet->stage == TRYING || puppet->stage == LOOPING;
 
+    if (decision->awaits_consent) {
+        struct op op = {.kind = OP_CONSENT, .row = puppet->row, .action = decision->action};
+        send(world, puppet, &op);
+        return;
+    }
     if (!puppet->first_offer_at)
         puppet->first_offer_at = world->now;
     if (is_busy || (puppet->stage == FETCHING && puppet->action == decision->action))

@@ -71,6 +71,7 @@ struct puppet {
     enum stage stage;
     enum fate fate;
     int wanted; /* release of the task */
+    bool is_download_only;
     int64_t action, deployment_row, due_at;
     int pieces, pieces_left;
     bool has_begun;

@@ -20,7 +20,7 @@ static bool is_one_of(const char *state, const char *const states[])
 
 static bool is_confirmed(const char *state)
 {
-    return strcmp(state, "confirmed") == 0;
+    return strcmp(state, "confirmed") == 0 || strcmp(state, "prestaged") == 0;
 }
 
 static bool is_failure(const char *state)
@@ -249,10 +249,12 @@ static struct sums sums_in_log(const struct watch *watch, int64_t campaign, int 
 {
     struct sums sums = {0};
 
-    for (size_t i = 0; i < watch->deployment_count; i++)
-        if (watch->deployments[i].campaign == campaign && watch->deployments[i].wave == wave &&
-            watch->deployments[i].state[0])
-            add_to_sums(&sums, watch->deployments[i].state, 1);
+    for (size_t i = 0; i < watch->deployment_count; i++) {
+        const struct followed_deployment *deployment = &watch->deployments[i];
+
+        if (deployment->campaign == campaign && deployment->wave == wave && deployment->state[0])
+            add_to_sums(&sums, deployment->is_prestaged ? "prestaged" : deployment->state, 1);
+    }
     return sums;
 }
 
@@ -297,6 +299,10 @@ static void follow_deployment(struct watch *watch, const struct entry *entry)
 
     expect(entry, deployment->state, "a deployment");
     snprintf(deployment->state, STATE_NAME, "%s", entry->to);
+    const struct plan_model *plan = watch_plan_of(watch, entry->campaign);
+    deployment->is_prestaged = plan && plan->mode && strcmp(plan->mode, "prestage") == 0 &&
+                               strcmp(entry->to, "downloaded") == 0 &&
+                               strcmp(entry->cause, "report") == 0;
     if (strcmp(entry->to, "offered") != 0)
         return;
     checked(HALTED_MEANS_NO_OFFER);
@@ -381,14 +387,17 @@ static void take_deployment(struct query *row, void *arg)
     struct ledger *ledger = arg;
     struct followed_deployment *deployment = &ledger->watch->deployments[query_number(row, 0) - 1];
     const char *state = query_text(row, 2), *counted_as = query_text(row, 3);
-    bool is_retrying = strcmp(counted_as, "retrying") == 0;
+    const char *own = deployment->is_prestaged ? "prestaged"
+                      : strcmp(state, "failed") == 0 && strcmp(counted_as, "retrying") == 0
+                          ? "retrying"
+                          : state;
 
     checked(STATES_ADD_UP);
     ledger->seen++;
     if (strcmp(deployment->state, state) != 0)
         broken(LOG_IS_COMPLETE, "deployment row %lld is %s, the log says %s",
                (long long)query_number(row, 0), state, deployment->state);
-    if (strcmp(counted_as, state) != 0 && !(is_retrying && strcmp(state, "failed") == 0))
+    if (strcmp(counted_as, own) != 0)
         broken(STATES_ADD_UP, "deployment row %lld is %s and counted as %s",
                (long long)query_number(row, 0), state, counted_as);
     if (deployment->wave != query_number(row, 1))
@@ -459,7 +468,8 @@ static void check_strata(struct watch *watch, const struct plan_model *plan)
     if (plan->strata)
         engine_each(watch->world->engine,
                     "SELECT s.stratum, s.confirmed, s.failed, "
-                    "sum(d.counted_as = 'confirmed'), sum(d.counted_as IN ('failed', 'reverted', "
+                    "sum(d.counted_as IN ('confirmed', 'prestaged')), sum(d.counted_as IN "
+                    "('failed', 'reverted', "
                     "'lost', 'timed_out')) FROM stratum_count AS s LEFT JOIN deployment AS d "
                     "ON d.campaign_row = s.campaign_row AND d.stratum = s.stratum "
                     "WHERE s.campaign_row = :number GROUP BY s.stratum",

@@ -16,6 +16,7 @@ struct followed_deployment {
     int wave;
     bool is_placed; /* its place in the line was checked */
     char state[STATE_NAME];
+    bool is_prestaged; /* downloaded, and no more was wanted */
 };
 
 struct followed_campaign {

@@ -247,6 +247,9 @@ static void tell_answer(const struct world *world, const struct op *op)
              (long long)op->uptime, (long long)op->action, op->has_report ? (int)op->report : -1,
              op->class ? op->class : "", op->detail,
              op->problem ? problem_slug(op->problem) : "taken");
+    else if (op->kind == OP_CONSENT)
+        tell(world, "gw-%lld agrees to d-%lld -> %s", (long long)op->row - 1, (long long)op->action,
+             op->problem ? problem_slug(op->problem) : "taken");
     else if (op->kind == OP_ACT)
         tell(world, "operator: %s c-%lld -> %s", verbs[op->verb], (long long)op->row,
              op->problem ? problem_slug(op->problem) : "done");
@@ -273,7 +276,7 @@ static void run_outbox(struct world *world)
             watcher->before_batch(world, watcher->arg);
         engine_run(world->engine, ops, count, world->now);
         for (size_t i = 0; i < count; i++)
-            if (ops[i].kind == OP_POLL || ops[i].kind == OP_STATUS)
+            if (ops[i].kind <= OP_CONSENT)
                 engine_touch(world->engine, ops[i].row, world->now);
         if (watcher->after_batch)
             watcher->after_batch(world, ops, count, watcher->arg);

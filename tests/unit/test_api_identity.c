@@ -3,6 +3,7 @@
 #include "api/identity.h"
 #include "api/scope.h"
 #include "core/clock.h"
+#include "http/internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -57,12 +58,22 @@ struct question {
     struct house *house;
     const struct peer *peer;
     const char *authorization;
-    int (*identify)(void *app, const struct peer *peer, const char *authorization, bool on_writer,
-                    struct identity *ret, struct error *err);
+    int (*identify)(void *app, const struct request *req, bool on_writer, struct identity *ret,
+                    struct error *err);
     struct identity identity;
     struct error err;
     int result;
 };
+
+static void identify(struct question *question, bool on_writer)
+{
+    struct client client = {.peer = *question->peer};
+    struct request req = {.client = &client};
+
+    req.head.known[FIELD_AUTHORIZATION] = question->authorization;
+    question->result = question->identify(&question->house->app, &req, on_writer,
+                                          &question->identity, &question->err);
+}
 
 static int ask_on_writer(struct write_job *job, struct store *store)
 {
@@ -70,9 +81,7 @@ static int ask_on_writer(struct write_job *job, struct store *store)
 
     (void)store;
     question->err = (struct error){0};
-    question->result =
-        question->identify(&question->house->app, question->peer, question->authorization, true,
-                           &question->identity, &question->err);
+    identify(question, true);
     return 0;
 }
 
@@ -94,9 +103,7 @@ static void put(struct question *question)
 {
     struct error err;
 
-    question->result =
-        question->identify(&question->house->app, question->peer, question->authorization, false,
-                           &question->identity, &question->err);
+    identify(question, false);
     if (question->result != HANDLE_AS_WRITE)
         return;
     question->job = (struct write_job){.run = ask_on_writer, .done = ignore};
@@ -239,7 +246,7 @@ static void refusals_are_problems_of_the_right_kind(void **state)
 {
     static const struct route row = {.audience = AUDIENCE_DEVICE};
     struct house *house = *state;
-    struct http_hooks hooks = api_hooks(&house->app, AUDIENCE_DEVICE);
+    struct http_hooks hooks = api_hooks(&house->app, TLS_DEVICES);
     struct identity identity = {.kind = AUDIENCE_DEVICE, .scopes = STANDING_PENDING};
     struct error err;
 

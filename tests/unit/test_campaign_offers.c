@@ -44,7 +44,7 @@ static int do_pin(struct tx *tx, void *arg, struct error *err)
 static void pin(struct fixture *f, int64_t device, int64_t release_row, int64_t expires_at)
 {
     struct pinning pinning = {
-        f, {1, device, release_row, expires_at, "a test bench"}
+        f, {1, device, release_row, expires_at, "a test bench", NULL}
     };
     struct error err = {0};
 

@@ -153,7 +153,7 @@ static const char everything[] =
     "\"abort\": {\"share\": 0.2, \"failures\": 3, \"sample\": 4}}, \"dead_man\": 60, "
     "\"on_abort\": \"rollback\", \"watch\": 61, \"promote\": true, \"attempts\": 7, "
     "\"confirm_after\": 62, \"stale_after\": 63, \"verify_timeout\": 64, \"offer_ttl\": 65, "
-    "\"download_deadline\": 66, \"stall\": 67}";
+    "\"download_deadline\": 66, \"stall\": 67, \"consent\": true}";
 
 static void the_expanded_plan_reads_as_itself(void **state)
 {

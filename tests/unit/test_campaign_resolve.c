@@ -539,6 +539,20 @@ static void a_standing_campaign_wants_its_release_to_be_there(void **state)
     }
 }
 
+static void what_a_pin_that_is_gone_has_brought_is_not_further_than_a_baseline(void **state)
+{
+    struct rig *rig = *state;
+
+    rig->plans[0].state = CAMPAIGN_FINISHED;
+    rig->plans[1].rules.kind = KIND_BASELINE;
+    rig->plans[1].since = NOW - 100;
+    use_past(rig, 9, DEPLOYMENT_CONFIRMED, 0);
+    rig->past.state_at = NOW - 50;
+    expect(rig, REASON_NO_CAMPAIGN, 0);
+    rig->past.is_of_standing = true;
+    expect(rig, REASON_OFFER, 1);
+}
+
 static void who_moved_leaves_a_standing_campaign_but_not_an_update(void **state)
 {
     struct rig *rig = *state;
@@ -673,6 +687,7 @@ int main(void)
         CASE(admissions_are_told_by_their_own_codes),
         CASE(pins_and_their_campaigns_belong_together),
         CASE(a_standing_campaign_wants_its_release_to_be_there),
+        CASE(what_a_pin_that_is_gone_has_brought_is_not_further_than_a_baseline),
         CASE(who_moved_leaves_a_standing_campaign_but_not_an_update),
         CASE(a_way_leads_over_every_floor_between),
         CASE(a_floor_that_was_withdrawn_is_a_floor_still),

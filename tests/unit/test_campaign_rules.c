@@ -395,14 +395,14 @@ static void a_deployment_is_confirmed_only_by_verifying(void **state)
                          to == DEPLOYMENT_REVERTED || to == DEPLOYMENT_OFFERED);
 }
 
-/* A standing campaign offers whenever its release is missing; others only after a withdrawal. */
+/* A standing campaign offers whenever its release is missing; others only after a withdrawal, and
+ * what waited for consent. */
 static void only_what_is_over_is_offered_again(void **state)
 {
     static const bool is_under_way[DEPLOYMENT_STATES] = {
         [DEPLOYMENT_OFFERED] = true,    [DEPLOYMENT_DOWNLOADING] = true,
-        [DEPLOYMENT_DOWNLOADED] = true, [DEPLOYMENT_WAITING] = true,
-        [DEPLOYMENT_INSTALLING] = true, [DEPLOYMENT_VERIFYING] = true,
-        [DEPLOYMENT_CANCELLED] = true, /* by its campaign's end */
+        [DEPLOYMENT_DOWNLOADED] = true, [DEPLOYMENT_INSTALLING] = true,
+        [DEPLOYMENT_VERIFYING] = true,  [DEPLOYMENT_CANCELLED] = true,
     };
 
     (void)state;
@@ -414,10 +414,9 @@ static void only_what_is_over_is_offered_again(void **state)
 static void what_did_not_succeed_can_be_withdrawn(void **state)
 {
     static const bool stays[DEPLOYMENT_STATES] = {
-        [DEPLOYMENT_WITHDRAWN] = true,      [DEPLOYMENT_CONFIRMED] = true,
-        [DEPLOYMENT_SUPERSEDED] = true,     [DEPLOYMENT_CANCELLED] = true,
-        [DEPLOYMENT_NOT_APPLICABLE] = true, [DEPLOYMENT_ALREADY] = true,
-        [DEPLOYMENT_REMOVED] = true,
+        [DEPLOYMENT_WITHDRAWN] = true,  [DEPLOYMENT_CONFIRMED] = true,
+        [DEPLOYMENT_SUPERSEDED] = true, [DEPLOYMENT_NOT_APPLICABLE] = true,
+        [DEPLOYMENT_ALREADY] = true,    [DEPLOYMENT_REMOVED] = true,
     };
 
     (void)state;

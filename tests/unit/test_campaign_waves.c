@@ -598,7 +598,7 @@ static void preview(struct fixture *f, const char *wish, struct preview_count *r
     CHECKED(rules_read(json, f->config, &rules, NULL, &err), err);
     CHECKED(campaign_from_rules(&tx, 1, &rules, &campaign, &err), err);
     CHECKED(plan_make(&tx, f->config, &campaign, NULL, 0, &plan, &err), err);
-    CHECKED(preview_take(&tx, plan, f->now, ret, &err), err);
+    CHECKED(preview_take(&tx, plan, NULL, f->now, ret, &err), err);
 }
 
 static void a_preview_says_who_gets_it_and_who_does_not(void **state)

@@ -57,6 +57,23 @@ static const char *reached(struct connection_limits *limits, const char *address
     return reason ? reason : "none";
 }
 
+static void a_trusted_proxy_counts_only_among_all(void **state)
+{
+    struct connection_limits *limits = *state;
+    struct peer proxy = peer_at("192.0.2.1", 0);
+    struct error err;
+
+    proxy.is_trusted = true;
+    for (int i = 0; i < 5; i++) {
+        assert_null(connection_limits_reached(limits, &proxy));
+        assert_int_equal(connection_limits_add(limits, &proxy, &err), 0);
+    }
+    assert_string_equal(connection_limits_reached(limits, &proxy), "connections");
+    assert_string_equal(reached(limits, "192.0.2.1", 0), "connections");
+    connection_limits_remove(limits, &proxy);
+    assert_string_equal(reached(limits, "192.0.2.1", 0), "none");
+}
+
 static void one_certificate_has_its_limit_wherever_it_comes_from(void **state)
 {
     open_one(*state, "10.0.0.1", 1);
@@ -119,6 +136,7 @@ static void counts_return_to_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(a_trusted_proxy_counts_only_among_all),
         CASE(one_certificate_has_its_limit_wherever_it_comes_from),
         CASE(strangers_of_one_address_have_a_limit_and_its_fleet_has_none),
         CASE(an_ipv6_site_is_one_address),

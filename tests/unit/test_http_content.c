@@ -62,10 +62,10 @@ static int get_content(struct request *req, struct reply *reply, struct error *e
     return reply_content(reply, &content, err);
 }
 
-static int identify(void *app, const struct peer *peer, const char *authorization, bool on_writer,
-                    struct identity *ret, struct error *err)
+static int identify(void *app, const struct request *req, bool on_writer, struct identity *ret,
+                    struct error *err)
 {
-    (void)app, (void)peer, (void)authorization, (void)on_writer;
+    (void)app, (void)req, (void)on_writer;
     if (is_revoked)
         return fail(err, PROBLEM_DEVICE_REVOKED, "d1");
     *ret = (struct identity){.kind = AUDIENCE_DEVICE, .row = 1, .not_after = INT64_MAX};

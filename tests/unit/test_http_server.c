@@ -12,10 +12,12 @@ static atomic_uint_fast64_t generation;
 static atomic_bool is_certificate_known;
 static atomic_int_fast64_t not_after;
 
-static int identify(void *app, const struct peer *peer, const char *authorization, bool on_writer,
-                    struct identity *ret, struct error *err)
+static int identify(void *app, const struct request *req, bool on_writer, struct identity *ret,
+                    struct error *err)
 {
-    (void)app, (void)peer;
+    const char *authorization = request_authorization(req);
+
+    (void)app;
     atomic_fetch_add(&identified, 1);
     if (authorization && strcmp(authorization, "Bearer good") == 0) {
         *ret =

@@ -526,6 +526,25 @@ static void a_finished_campaign_becomes_the_baseline(void **state)
     assert_string_equal(text_of(f, "SELECT COUNT(*) FROM campaign WHERE channel_row = 1"), "0");
 }
 
+static void what_was_only_downloaded_is_no_baseline_and_not_promoted(void **state)
+{
+    struct fixture *f = *state;
+
+    add_channels(f, "");
+    create(f,
+           "{\"release\": \"gw:2.0\", \"target\": \"all\", \"channel\": \"beta\", \"start\": true, "
+           "\"rate\": {\"start\": 0}, \"watch\": 0, \"install\": \"prestage\", "
+           "\"waves\": [{\"percent\": 100}]}");
+    tick(f);
+    for (int64_t device = 1; device <= 3; device++)
+        (void)report_as(f, device, poll_as(f, device).action, REPORT_DOWNLOADED, NULL);
+    for (int i = 0; i < 4; i++)
+        pass(f, 1);
+    assert_string_equal(campaign_state(f), "finished");
+    assert_string_equal(text_of(f, "SELECT COUNT(*) FROM channel_baseline"), "0");
+    assert_int_equal(promote(f, BETA, 2).problem, PROBLEM_CONFLICT);
+}
+
 static void a_promotion_waits_for_its_soak_and_is_made_once(void **state)
 {
     struct fixture *f = *state;
@@ -724,6 +743,7 @@ int main(void)
         CASE(the_last_pin_to_a_release_takes_its_campaign_along),
         CASE(a_pin_ends_with_its_date),
         CASE(a_finished_campaign_becomes_the_baseline),
+        CASE(what_was_only_downloaded_is_no_baseline_and_not_promoted),
         CASE(a_promotion_waits_for_its_soak_and_is_made_once),
         CASE(a_promotion_waits_for_enough_confirmed_devices),
         CASE(a_promotion_that_cannot_be_made_is_not_tried_for_ever),

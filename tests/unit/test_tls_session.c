@@ -282,7 +282,7 @@ static void sessions_do_not_cross_listeners(void **state)
     struct error err;
 
     (void)state;
-    options.is_certificate_optional = true; /* even if it had a store and the same trust */
+    options.name = "operators"; /* even if it had a store and the same trust */
     assert_int_equal(context_new(&options, &operators, &err), 0);
     context_facts(operators)->generation = 1;
     for (size_t i = 0; i < COUNT_OF(versions); i++) {

@@ -214,20 +214,24 @@ static int try_draft(struct house *house, const struct image *image, const struc
     struct release_wish wish = {
         .product = "lock",
         .version = wished->version,
+        .severity = "bugfix",
+        .expires_at = NOW + 90 * DAY,
+        .file_count = 1,
+    };
+    size_t fault;
+
+    wish.files[0] = (struct release_file){
         .component = "app",
         .file = "app.bin",
-        .severity = "bugfix",
         .security_version = wished->security_version,
         .security_floor = wished->security_floor,
-        .expires_at = NOW + 90 * DAY,
         .hardware_ids = hardware,
         .plain_sha256 = image->artifact.is_encrypted
                             ? "0000000000000000000000000000000000000000000000000000000000000000"
                             : NULL,
     };
-
-    memcpy(wish.artifact, image->artifact.sha256, SHA256_SIZE);
-    return trust_draft_release(&house->request, &wish, ret_id, ret_err);
+    memcpy(wish.files[0].artifact, image->artifact.sha256, SHA256_SIZE);
+    return trust_draft_release(&house->request, &wish, &fault, ret_id, ret_err);
 }
 
 static void draft(struct house *house, const struct image *image, const char *version,

@@ -122,6 +122,7 @@ RIG_UNUSED static void rig_close(struct rig *rig)
 RIG_UNUSED static struct context_options rig_options(const struct rig *rig)
 {
     return (struct context_options){
+        .name = "rig",
         .certificate = rig_path(rig, "server.crt"),
         .key = rig_path(rig, "server.key"),
         .ca = rig_path(rig, "device-ca.crt"),

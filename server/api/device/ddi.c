@@ -1,28 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/device/ddi.h"
 
+#include "campaign/client.h"
 #include "core/digest.h"
 #include "store/event.h"
 
 #include <string.h>
 
 #define TENANT "DEFAULT"
+#define CONTROLLER_ID_MAX 256 /* the protocol's; ours are shorter */
 
 int ddi_begin(struct request *req, struct tx *tx, struct device *ret, struct error *err)
 {
     const struct app *app = request_app(req);
     const struct identity *identity = request_identity(req);
+    const char *id = request_parameter(req, "id");
 
-    if (strcmp(request_parameter(req, "id"), identity->id) != 0 ||
+    if (strlen(id) > CONTROLLER_ID_MAX)
+        return fail(err, PROBLEM_BAD_REQUEST, "a controller id has at most %d characters",
+                    CONTROLLER_ID_MAX);
+    if (strcmp(id, identity->id) != 0 ||
         !text_same_ignoring_case(request_parameter(req, "tenant"), TENANT))
-        return fail(err, PROBLEM_UNAUTHENTICATED,
-                    "the path names another device than the certificate");
+        return fail(err, PROBLEM_UNAUTHENTICATED, "the path names another device than who asks");
     if (request_on_writer(req) ? tx_write(tx, app->store, err) : tx_read(tx, app->store, err))
         return -1;
     enum step step = device_by_row(tx, identity->row, ret, err);
     if (step == STEP_DONE)
         return fail(err, PROBLEM_NO_SUCH_DEVICE, "device %s", identity->id);
     return step == STEP_ROW ? 0 : -1;
+}
+
+int ddi_begin_json(struct request *req, struct tx *tx, struct device *ret, struct error *err)
+{
+    if (ddi_begin(req, tx, ret, err))
+        return -1;
+    return ddi_media_type(request_header(req, "Accept"))
+               ? 0
+               : fail_field(err, PROBLEM_NOT_ACCEPTABLE, "Accept",
+                            "answers are application/hal+json or application/json");
+}
+
+int ddi_reply(struct request *req, struct reply *reply, struct text *json)
+{
+    if (reply_json_text(reply, 200, json, true))
+        return HANDLE_FAILED;
+    reply_json_type(reply, ddi_media_type(request_header(req, "Accept")));
+    return HANDLE_OK;
 }
 
 int ddi_deployment(struct request *req, struct tx *tx, const struct device *device,
@@ -39,6 +62,28 @@ int ddi_deployment(struct request *req, struct tx *tx, const struct device *devi
     return step == STEP_ROW ? 0 : -1;
 }
 
+enum prestaging ddi_prestaging(enum announce announce, const char *user_agent)
+{
+    bool announces = announce == ANNOUNCE_AUTO ? client_announces(client_from_agent(user_agent))
+                                               : announce == ANNOUNCE_YES;
+
+    return announces ? PRESTAGES : INSTALLS_AT_ONCE;
+}
+
+enum prestaging ddi_asker(const struct request *req, const struct device *device)
+{
+    return ddi_prestaging(device->announce, request_header(req, "User-Agent"));
+}
+
+int ddi_terms(struct request *req, struct tx *tx, const struct device *device,
+              const struct deployment *deployment, struct decision *ret, struct error *err)
+{
+    struct app *app = request_app(req);
+
+    return campaign_terms_by(tx, app->campaigns, device, deployment, ddi_asker(req, device),
+                             request_now(req), ret, err);
+}
+
 int ddi_trim_history(struct request *req, struct tx *tx, const struct device *device,
                      struct error *err)
 {
@@ -50,20 +95,15 @@ int ddi_trim_history(struct request *req, struct tx *tx, const struct device *de
     return event_trim(tx, device->row_id, app->config->store_events_per_device_max, err);
 }
 
-void ddi_write_base(struct text *text, struct request *req)
-{
-    text_append(text, request_base_url(req));
-    text_append(text, "/");
-    text_append(text, request_parameter(req, "tenant"));
-    text_append(text, "/controller/v1/");
-    text_url_segment(text, request_parameter(req, "id"));
-}
+/* -- errors -- */
 
 static bool is_ddi_path(const char *path)
 {
+    static const char start[] = "/controller/v1";
     const char *after_tenant = *path == '/' ? strchr(path + 1, '/') : NULL;
 
-    return after_tenant && text_starts_with(after_tenant, "/controller/v1/");
+    return after_tenant && text_starts_with(after_tenant, start) &&
+           (after_tenant[sizeof start - 1] == '/' || !after_tenant[sizeof start - 1]);
 }
 
 const char *ddi_write_error(const char *path, const struct error *err, struct text *ret)
@@ -83,48 +123,57 @@ const char *ddi_write_error(const char *path, const struct error *err, struct te
     return "application/json";
 }
 
-static void write_link(struct text *text, const char *name, const char *href, const char *suffix)
+/* -- links -- */
+
+void ddi_write_base(struct text *text, struct request *req)
 {
-    text_json_string(text, name);
-    text_append(text, ":{\"href\":\"");
-    text_append(text, href);
-    text_append(text, suffix);
-    text_append(text, "\"}");
+    text_append(text, request_base_url(req));
+    text_append(text, "/");
+    text_append(text, request_parameter(req, "tenant"));
+    text_append(text, "/controller/v1/");
+    text_url_segment(text, request_parameter(req, "id"));
 }
 
-void ddi_write_artifact(struct text *text, struct request *req, const struct target *target)
+void ddi_link(struct ddi_links *links, const char *name, const char *path)
 {
-    CLEANUP(text_clear) struct text href = {0};
+    struct text *json = links->json;
 
-    ddi_write_base(&href, req);
-    text_format(&href, "/softwaremodules/%lld/artifacts/", (long long)target->row_id);
-    text_url_segment(&href, target->file);
-    CLEANUP(free_string) char *link = text_take(&href);
-    if (!link) {
-        text->is_broken = true;
-        return;
-    }
-    text_append(text, "{\"filename\":");
-    text_json_string(text, target->file);
-    text_format(text,
-                ",\"hashes\":{\"sha1\":\"%s\",\"md5\":\"%s\",\"sha256\":\"%s\"},\"size\":%lld",
-                target->sha1, target->md5, target->sha256, (long long)target->size);
-    text_append(text, ",\"_links\":{");
-    write_link(text, "download", link, "");
-    text_append(text, ",");
-    write_link(text, "md5sum", link, ".MD5SUM");
-    text_append(text, ",");
-    /* Some clients know only this pair; it leads to the same place. */
-    write_link(text, "download-http", link, "");
-    text_append(text, ",");
-    write_link(text, "md5sum-http", link, ".MD5SUM");
-    text_append(text, "}}");
+    text_append(json, links->has_one ? ",\"" : ",\"_links\":{\"");
+    text_append(json, name);
+    text_append(json, "\":{\"href\":\"");
+    ddi_write_base(json, links->req);
+    text_append(json, "/");
+    text_append(json, path);
+    text_append(json, "\"}");
+    links->has_one = true;
 }
 
-/* Zephyr takes nothing but bApp; the other names are historical as well. */
-const char *ddi_part(const char *component)
+void ddi_link_action(struct ddi_links *links, const char *name, int64_t action, const int32_t *c)
 {
-    if (strcmp(component, "app") == 0 || strcmp(component, "application") == 0)
-        return "bApp";
-    return strcmp(component, "runtime") == 0 ? "jvm" : component;
+    char path[64];
+    int length = snprintf(path, sizeof path, "%s/%lld", name, (long long)action);
+
+    if (c)
+        snprintf(path + length, sizeof path - (size_t)length, "?c=%d", *c);
+    ddi_link(links, name, path);
+}
+
+void ddi_links_end(struct ddi_links *links)
+{
+    if (links->has_one)
+        text_append(links->json, "}");
+}
+
+int32_t ddi_content_hash(const struct decision *decision)
+{
+    const uint64_t values[] = {
+        (uint64_t)decision->action,        (uint64_t)decision->release_row,
+        (uint64_t)decision->attempt,       (uint64_t)decision->install,
+        (uint64_t)decision->has_window,    (uint64_t)decision->window_is_open,
+        (uint64_t)decision->awaits_consent};
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (size_t i = 0; i < COUNT_OF(values); i++)
+        hash = (hash ^ values[i]) * UINT64_C(0x9e3779b97f4a7c15);
+    return (int32_t)(uint32_t)(hash >> 32);
 }

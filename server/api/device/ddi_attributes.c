@@ -5,13 +5,13 @@
 
 #include <string.h>
 
-/* Printable ASCII and blanks, at most `size_max` of them. */
+/* Printable ASCII and white space, at most `size_max` of them. */
 static bool is_plain(const char *text, int64_t size_max)
 {
     size_t length = strlen(text);
 
     for (size_t i = 0; i < length; i++)
-        if ((text[i] < ' ' || text[i] > '~') && text[i] != '\t')
+        if ((text[i] < ' ' || text[i] > '~') && !strchr("\t\n\v\f\r", text[i]))
             return false;
     return length <= (size_t)size_max;
 }

@@ -17,25 +17,6 @@ static int word_of(const char *word, const char *const words[], size_t count)
     return -1;
 }
 
-/* Copies as much as fits without cutting a character in two. */
-static void append_detail(char *detail, const char *line)
-{
-    size_t used = strlen(detail), room = DDI_DETAIL_SIZE - 1 - used;
-    size_t length = strlen(line);
-
-    if (used && room) {
-        detail[used++] = '\n';
-        room--;
-    }
-    if (length > room) {
-        length = room;
-        while (length && ((unsigned char)line[length] & 0xc0) == 0x80)
-            length--;
-    }
-    memcpy(detail + used, line, length);
-    detail[used + length] = '\0';
-}
-
 static void add_text(struct digest *digest, const char *text)
 {
     digest_add(digest, text, strlen(text) + 1);
@@ -80,9 +61,8 @@ int ddi_feedback_from_json(const json_t *json, struct ddi_feedback *ret, struct 
     };
     static const char *const results[] = {
         [DDI_NONE] = "none", [DDI_SUCCESS] = "success", [DDI_FAILURE] = "failure"};
-    const json_t *status, *result, *line;
+    const json_t *status, *result;
     const char *execution, *finished;
-    size_t i;
 
     if (json_get_object(json, "status", &status, err) ||
         json_get_string(status, "execution", &execution, err) ||
@@ -97,9 +77,7 @@ int ddi_feedback_from_json(const json_t *json, struct ddi_feedback *ret, struct 
         return fail_field(err, PROBLEM_BAD_FIELD, "status.result.finished", "not a known result");
     ret->execution = (enum ddi_execution)execution_index;
     ret->finished = (enum ddi_finished)finished_index;
-    ret->detail[0] = '\0';
-    json_array_foreach(json_object_get(status, "details"), i, line) if (json_is_string(line))
-        append_detail(ret->detail, json_string_value(line));
+    ddi_join(json_object_get(status, "details"), ret->detail, sizeof ret->detail);
     return hash_feedback(status, result, ret, err);
 }
 
@@ -157,61 +135,4 @@ void ddi_cancel_report(const struct ddi_feedback *feedback, struct report *ret)
                      : REPORT_NOTE,
          ret);
     ret->is_final = ret->kind == REPORT_CANCELLED;
-}
-
-/* -- taking -- */
-
-static int take(struct request *req, struct tx *tx, struct device *device,
-                const struct deployment *deployment, const struct report *report, struct error *err)
-{
-    struct app *app = request_app(req);
-    enum report_result result;
-
-    if (campaign_take_report(tx, app->campaigns, device, deployment, report, request_now(req),
-                             &result, err))
-        return -1;
-    if (result == REPORT_CLOSED)
-        return fail(err, PROBLEM_GONE, "the action is over");
-    /* After the end of an installation the device tells what it runs now. */
-    if (result == REPORT_TAKEN &&
-        (report->kind == REPORT_SUCCESS || report->kind == REPORT_FAILURE) &&
-        device_ask_attributes(tx, device, true, err))
-        return -1;
-    return ddi_trim_history(req, tx, device, err);
-}
-
-int ddi_post_feedback(struct request *req, struct reply *reply, struct error *err)
-{
-    CLEANUP(tx_end) struct tx tx = {0};
-    struct deployment deployment;
-    struct device device;
-    struct ddi_feedback feedback;
-    struct report report;
-
-    if (ddi_begin(req, &tx, &device, err) || ddi_deployment(req, &tx, &device, &deployment, err) ||
-        ddi_feedback_from_json(request_json(req), &feedback, err))
-        return HANDLE_FAILED;
-    ddi_report(&feedback, deployment.is_cancelling, &report);
-    if (take(req, &tx, &device, &deployment, &report, err) || tx_commit(&tx, err))
-        return HANDLE_FAILED;
-    return reply_empty(reply, 200);
-}
-
-int ddi_post_cancel_feedback(struct request *req, struct reply *reply, struct error *err)
-{
-    CLEANUP(tx_end) struct tx tx = {0};
-    struct deployment deployment;
-    struct device device;
-    struct ddi_feedback feedback;
-    struct report report;
-
-    if (ddi_begin(req, &tx, &device, err) || ddi_deployment(req, &tx, &device, &deployment, err) ||
-        ddi_feedback_from_json(request_json(req), &feedback, err))
-        return HANDLE_FAILED;
-    if (deployment.is_open && !deployment.is_cancelling)
-        return fail(err, PROBLEM_METHOD_NOT_ALLOWED, "this action is not being cancelled");
-    ddi_cancel_report(&feedback, &report);
-    if (take(req, &tx, &device, &deployment, &report, err) || tx_commit(&tx, err))
-        return HANDLE_FAILED;
-    return reply_empty(reply, 200);
 }

@@ -20,57 +20,23 @@ const char *ddi_sleep_text(int64_t seconds, char text[DDI_SLEEP_SIZE])
     return text;
 }
 
-int32_t ddi_content_hash(const struct decision *decision)
-{
-    const uint64_t values[] = {(uint64_t)decision->action, (uint64_t)decision->release_row,
-                               (uint64_t)decision->attempt, (uint64_t)decision->install};
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-    for (size_t i = 0; i < COUNT_OF(values); i++)
-        hash = (hash ^ values[i]) * UINT64_C(0x9e3779b97f4a7c15);
-    return (int32_t)(uint32_t)(hash >> 32);
-}
-
-static void write_href(struct text *json, struct request *req, const char *name)
-{
-    text_append(json, "\"");
-    text_append(json, name);
-    text_append(json, "\":{\"href\":\"");
-    ddi_write_base(json, req);
-    text_append(json, "/");
-    text_append(json, name);
-}
-
-static void write_action(struct text *json, struct request *req, const struct decision *decision)
-{
-    bool is_offer = decision->verdict == VERDICT_OFFER;
-
-    write_href(json, req, is_offer ? "deploymentBase" : "cancelAction");
-    text_append(json, "/");
-    text_number(json, decision->action);
-    if (is_offer) { /* a cancel's link has no query: clients append to it */
-        text_append(json, "?c=");
-        text_number(json, ddi_content_hash(decision));
-    }
-    text_append(json, "\"}");
-}
-
+/* One action at most. A cancel's link has no query: clients append to it. */
 static void write_links(struct text *json, struct request *req, const struct device *device,
                         const struct decision *decision)
 {
-    bool has_action = decision->verdict == VERDICT_OFFER || decision->verdict == VERDICT_CANCEL;
+    struct ddi_links links = {json, req, false};
+    int32_t c = ddi_content_hash(decision);
 
-    if (!has_action && !device->asks_attributes)
-        return; /* absent, not empty */
-    text_append(json, ",\"_links\":{");
-    if (has_action)
-        write_action(json, req, decision);
-    if (device->asks_attributes) {
-        text_append(json, has_action ? "," : "");
-        write_href(json, req, "configData");
-        text_append(json, "\"}");
-    }
-    text_append(json, "}");
+    if (decision->verdict == VERDICT_OFFER)
+        ddi_link_action(&links, decision->awaits_consent ? "confirmationBase" : "deploymentBase",
+                        decision->action, &c);
+    if (decision->verdict == VERDICT_CANCEL)
+        ddi_link_action(&links, "cancelAction", decision->action, NULL);
+    if (device->installed_action)
+        ddi_link_action(&links, "installedBase", device->installed_action, NULL);
+    if (device->asks_attributes)
+        ddi_link(&links, "configData", "configData");
+    ddi_links_end(&links);
 }
 
 int64_t ddi_poll_after(const struct config *config, const struct device *device,
@@ -93,8 +59,9 @@ int ddi_poll(struct request *req, struct reply *reply, struct error *err)
     struct device device;
     char sleep[DDI_SLEEP_SIZE];
 
-    if (ddi_begin(req, &tx, &device, err) ||
-        campaign_poll(&tx, app->campaigns, &device, request_now(req), &decision, err))
+    if (ddi_begin_json(req, &tx, &device, err) ||
+        campaign_poll_by(&tx, app->campaigns, &device, ddi_asker(req, &device), request_now(req),
+                         &decision, err))
         return HANDLE_FAILED;
     if (decision.verdict == VERDICT_WRITE)
         return HANDLE_AS_WRITE;
@@ -106,5 +73,5 @@ int ddi_poll(struct request *req, struct reply *reply, struct error *err)
     text_append(&json, "\"}}");
     write_links(&json, req, &device, &decision);
     text_append(&json, "}");
-    return reply_json_text(reply, 200, &json, true);
+    return ddi_reply(req, reply, &json);
 }

@@ -9,6 +9,12 @@
 int native_get_update(struct request *req, struct reply *reply, struct error *err);
 int native_post_status(struct request *req, struct reply *reply, struct error *err);
 
+/* Opens the tx the handler runs in (reading or on the writer) and loads the device that asks. */
+int native_begin(struct request *req, struct tx *tx, struct device *ret,
+                 struct error *err) MUST_CHECK;
+/* The address of a target's file: <base>/tuf/image/targets/<product>/<version>/<sha256>.<file> */
+void native_write_url(struct text *text, struct request *req, const char *path, const char *sha256);
+
 /* Deployments are called d-<action>. */
 #define NATIVE_ID_PREFIX "d-"
 
@@ -19,6 +25,8 @@ struct native_status {
     const json_t *components; /* NULL: not told */
     int64_t action;           /* 0: the report is about no deployment */
     bool has_report;
+    const char *state; /* its word, and how far it is in percent; -1: not told */
+    int64_t progress;
     enum report_kind kind;
     bool is_final;
     const char *class;               /* one of the failure classes, or NULL */

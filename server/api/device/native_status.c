@@ -47,6 +47,7 @@ static int read_state(const json_t *json, struct native_status *ret, struct erro
         if (strcmp(word, states[i].word) != 0)
             continue;
         ret->has_report = ret->action != 0;
+        ret->state = word;
         ret->kind = states[i].kind;
         ret->is_final = states[i].is_final;
         return 0;
@@ -162,14 +163,12 @@ static int read_attack(const json_t *json, struct native_status *ret, struct err
 
 int native_status_from_json(const json_t *json, struct native_status *ret, struct error *err)
 {
-    int64_t progress;
-
     *ret = (struct native_status){0};
     if (json_get_integer(json, "seq", 1, INT64_MAX, &ret->seq, err) ||
         json_get_string_or(json, "boot_id", NULL, &ret->evidence.boot_id, err) ||
         json_get_integer_or(json, "uptime", 0, INT64_MAX, -1, &ret->evidence.uptime, err) ||
         json_get_integer_or(json, "floor", 0, INT64_MAX, -1, &ret->evidence.floor, err) ||
-        json_get_integer_or(json, "progress", 0, 100, 0, &progress, err))
+        json_get_integer_or(json, "progress", 0, 100, -1, &ret->progress, err))
         return -1;
     if (ret->evidence.boot_id && strlen(ret->evidence.boot_id) >= BOOT_ID_SIZE)
         return fail_field(err, PROBLEM_BAD_FIELD, "boot_id", "at most %d bytes", BOOT_ID_SIZE - 1);
@@ -283,8 +282,24 @@ static int take_consent(struct arrival *arrival, const struct deployment *deploy
     return event_append(arrival->tx, &event, err);
 }
 
+/* The words of a report, in the members that DDI's have. Its parts are bounded. */
+static void write_told(const struct native_status *status, struct text *told)
+{
+    text_append(told, "{\"status\":");
+    text_json_string(told, status->state);
+    if (status->progress >= 0)
+        text_format(told, ",\"progress\":{\"count\":%lld,\"of\":100}", (long long)status->progress);
+    if (status->detail[0]) {
+        text_append(told, ",\"details\":[");
+        text_json_string(told, status->detail);
+        text_append(told, "]");
+    }
+    text_append(told, "}");
+}
+
 static int take_report(struct arrival *arrival, struct error *err)
 {
+    CLEANUP(text_clear) struct text told = {0};
     struct app *app = request_app(arrival->req);
     const struct native_status *status = &arrival->status;
     struct report report = {.kind = status->kind,
@@ -310,6 +325,10 @@ static int take_report(struct arrival *arrival, struct error *err)
         return -1;
     if (!status->has_report)
         return 0;
+    write_told(status, &told);
+    if (told.is_broken)
+        return fail_internal(err, "out of memory");
+    report.told = told.at;
     if (campaign_take_report(arrival->tx, app->campaigns, &arrival->device, &deployment, &report,
                              request_now(arrival->req), &result, err))
         return -1;

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-static int load_device(struct request *req, struct tx *tx, struct device *ret, struct error *err)
+int native_begin(struct request *req, struct tx *tx, struct device *ret, struct error *err)
 {
     const struct app *app = request_app(req);
 
@@ -20,20 +20,19 @@ static int load_device(struct request *req, struct tx *tx, struct device *ret, s
     return step == STEP_ROW ? 0 : -1;
 }
 
-/* The address of a target's file: <base>/tuf/image/targets/<product>/<version>/<sha256>.<file> */
-static void write_url(struct text *json, struct request *req, const char *path, const char *sha256)
+void native_write_url(struct text *text, struct request *req, const char *path, const char *sha256)
 {
     const char *file = strrchr(path, '/');
 
     if (!file)
         return;
-    text_append(json, request_base_url(req));
-    text_append(json, "/tuf/image/targets/");
-    text_append_bytes(json, path, (size_t)(file - path));
-    text_append(json, "/");
-    text_append(json, sha256);
-    text_append(json, ".");
-    text_append(json, file + 1);
+    text_append(text, request_base_url(req));
+    text_append(text, "/tuf/image/targets/");
+    text_append_bytes(text, path, (size_t)(file - path));
+    text_append(text, "/");
+    text_append(text, sha256);
+    text_append(text, ".");
+    text_append(text, file + 1);
 }
 
 /* The signed entry names the list; a release without one is served whole. */
@@ -53,7 +52,7 @@ static int write_chunks_url(struct text *json, struct request *req, const struct
         return 0;
     }
     text_append(json, "\"");
-    write_url(json, req, path, sha256);
+    native_write_url(json, req, path, sha256);
     text_append(json, "\"");
     return 0;
 }
@@ -64,7 +63,7 @@ static int write_target(struct text *json, struct request *req, const struct tar
     text_append(json, "{\"path\":");
     text_json_string(json, target->path);
     text_append(json, ",\"url\":\"");
-    write_url(json, req, target->path, target->sha256);
+    native_write_url(json, req, target->path, target->sha256);
     text_format(json, "\",\"size\":%lld,\"sha256\":\"%s\",\"chunks_url\":", (long long)target->size,
                 target->sha256);
     if (write_chunks_url(json, req, target, err))
@@ -183,7 +182,7 @@ int native_get_update(struct request *req, struct reply *reply, struct error *er
     struct decision decision = {0};
     struct device device;
 
-    if (load_device(req, &tx, &device, err) ||
+    if (native_begin(req, &tx, &device, err) ||
         campaign_poll(&tx, app->campaigns, &device, request_now(req), &decision, err))
         return HANDLE_FAILED;
     if (decision.verdict == VERDICT_WRITE)

@@ -60,6 +60,7 @@ int serve_blob(struct request *req, struct reply *reply, const struct served *se
 {
     struct app *app = request_app(req);
     struct serving *serving = malloc(sizeof *serving);
+    char hash[2 * SHA256_SIZE + 1];
 
     if (!serving)
         return fail_internal(err, "out of memory");
@@ -89,8 +90,7 @@ int serve_blob(struct request *req, struct reply *reply, const struct served *se
         .campaign_row = decision->campaign_row,
         .release_row = decision->release_row,
     };
-    content.etag[0] = '"';
-    hex_from_bytes(served->sha256, SHA256_SIZE, content.etag + 1);
-    strcat(content.etag, "\"");
+    hex_from_bytes(served->sha256, SHA256_SIZE, hash);
+    snprintf(content.etag, sizeof content.etag, "\"%s\"", served->etag ? served->etag : hash);
     return reply_content(reply, &content, err);
 }

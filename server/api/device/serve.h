@@ -11,6 +11,7 @@ struct served {
     int64_t target_row;    /* what campaign_allows_artifact() was asked for */
     int64_t size;          /* -1: whatever the blob has */
     const char *file_name; /* for Content-Disposition; NULL: none */
+    const char *etag;      /* another hash of the content, in hex; NULL: its SHA-256 */
     bool is_image;         /* its bytes count for the deployment; a chunk list's do not */
     bool is_immutable;     /* the URL names the content */
 };

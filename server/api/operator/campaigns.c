@@ -2,10 +2,8 @@
 /* Campaigns: made, changed while they are drafts, looked at. What is done to them afterwards is in
  * campaign_acts.c; what they do is decided in campaign/. */
 #include "api/operator/campaign_frame.h"
+#include "api/operator/event_page.h"
 #include "api/operator/routes.h"
-#include "store/event.h"
-
-#include <string.h>
 
 /* -- reading -- */
 
@@ -51,8 +49,7 @@ static int get_deployments(struct request *req, struct reply *reply, struct erro
     int64_t row, after, limit;
     json_t *json;
 
-    if (request_query_number(req, "after", 1, INT64_MAX, 0, &after, err) ||
-        request_query_number(req, "limit", 1, 500, 100, &limit, err) || frame_read(req, &tx, err) ||
+    if (frame_numbered_page(req, "after", &after, &limit, err) || frame_read(req, &tx, err) ||
         frame_campaign(req, &tx, &row, err) ||
         deployment_list_json(&tx, row, request_query(req, "state"), after, limit, &json, err))
         return HANDLE_FAILED;
@@ -71,60 +68,15 @@ static int get_approvals(struct request *req, struct reply *reply, struct error 
     return reply_json(reply, 200, json);
 }
 
-struct events {
-    struct tx *tx;
-    json_t *items;
-    int64_t last;
-};
-
-/* Of a device's own events the device is named. */
-static int name_device(struct events *events, const struct event *event, json_t *json,
-                       struct error *err)
-{
-    struct device device;
-
-    if (!event->device_row)
-        return 0;
-    enum step step = device_by_row(events->tx, event->device_row, &device, err);
-    if (step != STEP_ROW)
-        return step == STEP_DONE ? 0 : -1;
-    return json_object_set_new(json, "device", json_string(device.id)) ||
-                   json_object_set_new(json, "attempt", json_integer(event->attempt))
-               ? fail_internal(err, "out of memory")
-               : 0;
-}
-
-static int add_event(const struct event *event, void *arg, struct error *err)
-{
-    struct events *events = arg;
-    json_auto_t *json = json_pack("{s:o, s:s, s:s, s:s, s:s, s:s}", "at", json_from_time(event->at),
-                                  "kind", event->kind, "from", event->from_state, "to",
-                                  event->to_state, "cause", event->cause, "detail", event->detail);
-
-    events->last = event->row_id;
-    if (!json)
-        return fail_internal(err, "an event cannot be written as JSON");
-    if (name_device(events, event, json, err))
-        return -1;
-    return json_add(events->items, json_incref(json), err);
-}
-
 static int get_events(struct request *req, struct reply *reply, struct error *err)
 {
     CLEANUP(tx_end) struct tx tx = {0};
-    json_auto_t *items = json_array();
-    struct events events = {.tx = &tx, .items = items};
     struct event_query query = {0};
-    char next[24];
 
-    if (request_query_number(req, "limit", 1, 500, 100, &query.limit, err) ||
-        request_query_number(req, "after", 1, INT64_MAX, 0, &query.before, err) ||
-        frame_read(req, &tx, err) || frame_campaign(req, &tx, &query.campaign_row, err) ||
-        event_list(&tx, &query, add_event, &events, err))
+    if (frame_numbered_page(req, "after", &query.before, &query.limit, err) ||
+        frame_read(req, &tx, err) || frame_campaign(req, &tx, &query.campaign_row, err))
         return HANDLE_FAILED;
-    snprintf(next, sizeof next, "%lld", (long long)events.last);
-    bool is_full = (int64_t)json_array_size(items) == query.limit;
-    return reply_page(reply, MOVE(items), is_full ? next : NULL);
+    return reply_events(reply, &tx, &query, err);
 }
 
 /* Looks at every device: a worker's task. */

@@ -3,13 +3,36 @@
 
 #include "api/operator/frame.h"
 #include "api/operator/members.h"
+#include "campaign/client.h"
 #include "core/clock.h"
-#include "store/deployment.h"
 
 static int add_tag(const char *name, const char *value, void *arg, struct error *err)
 {
     (void)value;
     return json_add(arg, json_string(name), err);
+}
+
+static json_t *text_or_null(const char *text)
+{
+    return *text ? json_string(text) : json_null();
+}
+
+/* name, version, agent: the program it polls with; null before its first poll. */
+static int write_client(struct tx *tx, const struct device *device, const struct last_seen *seen,
+                        json_t *json, struct error *err)
+{
+    char version[CLIENT_VERSION_SIZE], ignored[1];
+    bool tells_vin = false;
+
+    if (!seen->client[0] && device_attribute(tx, device->row_id, CLIENT_ZEPHYR_ATTRIBUTE, ignored,
+                                             sizeof ignored, &tells_vin, err))
+        return -1;
+    client_version(seen->client, version);
+    const char *name = client_name(client_from_facts(seen->client, tells_vin));
+    json_t *client = !seen->at ? json_null()
+                               : json_pack("{s:o, s:o, s:s}", "name", text_or_null(name), "version",
+                                           text_or_null(version), "agent", seen->client);
+    return json_object_set_new(json, "client", client) ? fail_internal(err, "out of memory") : 0;
 }
 
 static int write_seen(struct app *app, struct tx *tx, const struct device *device, json_t *json,
@@ -20,10 +43,9 @@ static int write_seen(struct app *app, struct tx *tx, const struct device *devic
     if (seen_last(app->seen, tx, device->row_id, &seen, err) == STEP_FAILED)
         return -1;
     if (json_object_set_new(json, "seen_at", json_from_time(seen.at)) ||
-        json_object_set_new(json, "address", json_string(seen.address)) ||
-        json_object_set_new(json, "client", json_string(seen.client)))
+        json_object_set_new(json, "address", json_string(seen.address)))
         return fail_internal(err, "out of memory");
-    return 0;
+    return write_client(tx, device, &seen, json, err);
 }
 
 int device_to_json(struct app *app, struct tx *tx, const struct device *device, json_t **ret,
@@ -38,7 +60,12 @@ int device_to_json(struct app *app, struct tx *tx, const struct device *device, 
 
     if (!json ||
         json_object_set_new(json, "uptime",
-                            device->uptime < 0 ? json_null() : json_integer(device->uptime)))
+                            device->uptime < 0 ? json_null() : json_integer(device->uptime)) ||
+        json_object_set_new(json, "announce",
+                            device->announce == ANNOUNCE_AUTO
+                                ? json_null()
+                                : json_boolean(device->announce == ANNOUNCE_YES)) ||
+        json_object_set_new(json, "auto_confirm", json_boolean(device->auto_confirm_at > 0)))
         return fail_internal(err, "device %s: cannot be written as JSON", device->id);
     if (device_tags(tx, device->row_id, add_tag, tags, err) ||
         write_seen(app, tx, device, json, err))
@@ -84,23 +111,16 @@ static int add_component(const struct component *component, void *arg, struct er
 static int write_deployment(struct tx *tx, const struct device *device, json_t *json,
                             struct error *err)
 {
-    CLEANUP(campaign_clear) struct campaign campaign = {0};
     struct deployment deployment;
-    json_t *value = json_null();
+    json_t *value = NULL;
     size_t count;
 
-    if (deployments_of_device(tx, device->row_id, &deployment, 1, &count, err))
+    if (deployments_of_device(tx, device->row_id, &deployment, 1, &count, err) ||
+        (count && deployment_to_json(tx, &deployment, &value, err)))
         return -1;
-    if (count) {
-        if (campaign_by_row(tx, deployment.campaign_row, &campaign, err) == STEP_FAILED)
-            return -1;
-        value = json_pack("{s:s, s:s, s:s, s:I, s:s, s:o, s:o}", "campaign", campaign.id, "release",
-                          campaign.release_id, "state", deployment.state, "attempt",
-                          (json_int_t)deployment.attempt, "class", deployment.class, "offered_at",
-                          json_from_time(deployment.offered_at), "state_at",
-                          json_from_time(deployment.state_at));
-    }
-    return json_object_set_new(json, "deployment", value) ? fail_internal(err, "out of memory") : 0;
+    return json_object_set_new(json, "deployment", value ? value : json_null())
+               ? fail_internal(err, "out of memory")
+               : 0;
 }
 
 /* What an operator wants of this device alone. */
@@ -108,16 +128,27 @@ static int write_steering(struct tx *tx, const struct device *device, json_t *js
                           struct error *err)
 {
     int64_t now = clock_wall();
-    json_t *channel;
+    json_auto_t *channel = NULL, *pinned = json_null();
     struct pin pin;
     enum step step = pin_of(tx, device->row_id, now, &pin, err);
 
-    if (step == STEP_FAILED || membership_to_json(tx, device, now, &channel, err))
+    if (step == STEP_FAILED || membership_to_json(tx, device, now, &channel, err) ||
+        (step == STEP_ROW && pin_to_json(tx, device->id, &pin, &pinned, err)))
         return -1;
-    json_t *pinned = step == STEP_ROW ? pin_to_json(device->id, &pin) : json_null();
     return json_object_set_new(json, "zone", json_string(device->zone)) ||
-                   json_object_set_new(json, "channel", channel) ||
-                   json_object_set_new(json, "pin", pinned)
+                   json_object_set(json, "channel", channel) || json_object_set(json, "pin", pinned)
+               ? fail_internal(err, "out of memory")
+               : 0;
+}
+
+static int write_token(struct tx *tx, const struct device *device, json_t *json, struct error *err)
+{
+    uint8_t hash[32];
+    int64_t at;
+
+    if (device_token(tx, device->row_id, hash, &at, err))
+        return -1;
+    return json_object_set_new(json, "has_token", json_boolean(at > 0))
                ? fail_internal(err, "out of memory")
                : 0;
 }
@@ -137,8 +168,19 @@ int device_to_full_json(struct app *app, struct tx *tx, const struct device *dev
     if (device_certificates(tx, device->row_id, add_certificate, certificates, err) ||
         device_attributes(tx, device->row_id, add_attribute, attributes, err) ||
         device_components(tx, device->row_id, add_component, components, err) ||
-        write_steering(tx, device, json, err) || write_deployment(tx, device, json, err))
+        write_token(tx, device, json, err) || write_steering(tx, device, json, err) ||
+        write_deployment(tx, device, json, err))
         return -1;
     *ret = json_incref(json);
     return 0;
+}
+
+int reply_changed_device(struct request *req, struct reply *reply, struct tx *tx,
+                         const struct device *device, int status, struct error *err)
+{
+    json_auto_t *json = NULL;
+
+    if (device_to_full_json(request_app(req), tx, device, &json, err) || tx_commit(tx, err))
+        return HANDLE_FAILED;
+    return reply_json(reply, status, MOVE(json));
 }

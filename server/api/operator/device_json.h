@@ -12,6 +12,10 @@ int device_to_json(struct app *app, struct tx *tx, const struct device *device, 
 int device_to_full_json(struct app *app, struct tx *tx, const struct device *device, json_t **ret,
                         struct error *err) MUST_CHECK;
 
+/* Commits and answers with the device as it is now. */
+int reply_changed_device(struct request *req, struct reply *reply, struct tx *tx,
+                         const struct device *device, int status, struct error *err) MUST_CHECK;
+
 #define WISH_TAGS_MAX 32
 #define WISH_CERTIFICATES_MAX 4
 /* What an operator says a device shall be; NULL members were not told. Text is borrowed. */
@@ -23,10 +27,13 @@ struct device_wish {
     size_t tag_count;
     struct certificate certificates[WISH_CERTIFICATES_MAX];
     size_t certificate_count;
+    bool has_announce;
+    enum announce announce;
+    const char *token; /* instead of a certificate, where the tenant takes any */
 };
 /* Checks every member that is there against its rule; the id only when there is one. */
 int device_wish_check(const struct device_wish *wish, struct error *err) MUST_CHECK;
-/* model, hardware, site, zone, tags of an object. */
+/* model, hardware, site, zone, tags, announce of an object. */
 int device_wish_labels(const json_t *json, struct device_wish *ret, struct error *err) MUST_CHECK;
 /* certificates: [{fingerprint, not_after}] and the short form fingerprint, not_after. */
 int device_wish_certificates(const json_t *json, struct device_wish *ret,

@@ -2,6 +2,7 @@
 /* Approve, suspend, activate, revoke, retire: who may move from where is one table. */
 #include "api/operator/device_json.h"
 #include "api/operator/frame.h"
+#include "api/operator/members.h"
 #include "api/operator/routes.h"
 #include "api/sever.h"
 
@@ -38,17 +39,13 @@ static int perform(struct request *req, struct reply *reply, const struct move *
                    struct error *err)
 {
     CLEANUP(tx_end) struct tx tx = {0};
-    json_auto_t *json = NULL;
     char reason[REASON_SIZE];
     struct device device;
 
     if (frame_reason(req, reason, err) || frame_write(req, &tx, err) ||
-        device_need(&tx, request_identity(req)->tenant_row, request_parameter(req, "id"), &device,
-                    err) ||
-        apply_move(req, &tx, move, &device, reason, err) ||
-        device_to_full_json(request_app(req), &tx, &device, &json, err) || tx_commit(&tx, err))
+        path_device(req, &tx, &device, err) || apply_move(req, &tx, move, &device, reason, err))
         return HANDLE_FAILED;
-    return reply_json(reply, 200, MOVE(json));
+    return reply_changed_device(req, reply, &tx, &device, 200, err);
 }
 
 static int approve_device(struct request *req, struct reply *reply, struct error *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/operator/device_json.h"
 
+#include "api/operator/device_authentication.h"
 #include "api/operator/members.h"
 #include "core/clock.h"
 #include "core/text.h"
@@ -51,12 +52,26 @@ static int read_tags(const json_t *json, struct device_wish *ret, struct error *
     return 0;
 }
 
+/* null: as its client is known to. */
+static int read_announce(const json_t *json, struct device_wish *ret, struct error *err)
+{
+    const json_t *member = json_object_get(json, "announce");
+    bool is_on;
+
+    ret->has_announce = member != NULL;
+    if (json_get_bool_or(json, "announce", false, &is_on, err))
+        return -1;
+    ret->announce = json_is_null(member) ? ANNOUNCE_AUTO : is_on ? ANNOUNCE_YES : ANNOUNCE_NO;
+    return 0;
+}
+
 int device_wish_labels(const json_t *json, struct device_wish *ret, struct error *err)
 {
     return json_get_string_or(json, "model", NULL, &ret->model, err) ||
                    json_get_string_or(json, "hardware", NULL, &ret->hardware, err) ||
                    json_get_string_or(json, "site", NULL, &ret->site, err) ||
-                   member_zone(json, &ret->zone, err) || read_tags(json, ret, err)
+                   member_zone(json, &ret->zone, err) || read_tags(json, ret, err) ||
+                   read_announce(json, ret, err)
                ? -1
                : 0;
 }
@@ -118,7 +133,7 @@ static void take_labels(struct device *device, const struct device_wish *wish)
     take_label(device->zone, wish->zone);
 }
 
-static int write_parts(struct tx *tx, const struct device *device, const struct device_wish *wish,
+static int write_parts(struct tx *tx, struct device *device, const struct device_wish *wish,
                        int64_t now, struct error *err)
 {
     if (wish->zone && device_set_zone(tx, device->row_id, wish->zone, now, err))
@@ -131,7 +146,10 @@ static int write_parts(struct tx *tx, const struct device *device, const struct 
     for (size_t i = 0; i < wish->certificate_count; i++)
         if (device_add_certificate(tx, device, &wish->certificates[i], now, err))
             return -1;
-    return 0;
+    return (wish->has_announce && device_set_announce(tx, device, wish->announce, now, err)) ||
+                   (wish->token && device_token_set_from_text(tx, device, wish->token, now, err))
+               ? -1
+               : 0;
 }
 
 int device_apply_wish(struct tx *tx, struct device *device, const struct device_wish *wish,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/operator/device_json.h"
+#include "api/operator/event_page.h"
 #include "api/operator/frame.h"
+#include "api/operator/members.h"
 #include "api/operator/routes.h"
 #include "campaign/filter_sql.h"
-#include "store/campaign.h"
-#include "store/event.h"
 #include "tls/certificate.h"
 
 #include <string.h>
@@ -145,9 +145,7 @@ static int get_device(struct request *req, struct reply *reply, struct error *er
     struct device device;
     json_t *json;
 
-    if (frame_read(req, &tx, err) ||
-        device_need(&tx, request_identity(req)->tenant_row, request_parameter(req, "id"), &device,
-                    err) ||
+    if (frame_read(req, &tx, err) || path_device(req, &tx, &device, err) ||
         device_to_full_json(request_app(req), &tx, &device, &json, err))
         return HANDLE_FAILED;
     return reply_json(reply, 200, json);
@@ -189,12 +187,14 @@ static int read_new_device(const json_t *json, struct peer *peer, struct device_
     static const char *const members[] = {
         "id",          "model",     "hardware",        "site",
         "zone",        "tags",      "state",           "certificates",
-        "fingerprint", "not_after", "certificate_pem", NULL};
+        "fingerprint", "not_after", "certificate_pem", "announce",
+        "token",       NULL};
     const char *state;
 
     *ret = (struct device_wish){0};
     if (json_only_members(json, members, err) || json_get_string(json, "id", &ret->id, err) ||
         json_get_string_or(json, "state", "registered", &state, err) ||
+        json_get_string_or(json, "token", NULL, &ret->token, err) ||
         device_wish_labels(json, ret, err) || device_wish_certificates(json, ret, err) ||
         add_pem(json, peer, ret, err))
         return -1;
@@ -207,7 +207,6 @@ static int read_new_device(const json_t *json, struct peer *peer, struct device_
 static int post_device(struct request *req, struct reply *reply, struct error *err)
 {
     CLEANUP(tx_end) struct tx tx = {0};
-    json_auto_t *json = NULL;
     struct device_wish wish;
     struct device device;
     struct peer peer;
@@ -217,37 +216,48 @@ static int post_device(struct request *req, struct reply *reply, struct error *e
         frame_write(req, &tx, err) ||
         device_create_from_wish(&tx, request_identity(req)->tenant_row, &wish, state,
                                 request_now(req), &device, err) ||
-        frame_audit(req, &tx, "device.create", device.id, device_state_name(state), err) ||
-        device_to_full_json(request_app(req), &tx, &device, &json, err) || tx_commit(&tx, err))
+        frame_audit(req, &tx, "device.create", device.id, device_state_name(state), err))
         return HANDLE_FAILED;
-    return reply_json(reply, 201, MOVE(json));
+    return reply_changed_device(req, reply, &tx, &device, 201, err);
+}
+
+/* Consent ahead; what is so already stays as it is, in whose words it was given. */
+static int apply_auto_confirm(struct request *req, struct tx *tx, struct device *device,
+                              struct error *err)
+{
+    const struct app *app = request_app(req);
+    bool was_on = device->auto_confirm_at > 0, is_on;
+
+    if (json_get_bool_or(request_json(req), "auto_confirm", was_on, &is_on, err))
+        return -1;
+    return is_on == was_on
+               ? 0
+               : campaign_set_auto_confirm(tx, app->campaigns, device, is_on,
+                                           request_identity(req)->id, NULL, request_now(req), err);
 }
 
 static int patch_device(struct request *req, struct reply *reply, struct error *err)
 {
-    static const char *const members[] = {"model", "hardware", "site", "zone", "tags", NULL};
+    static const char *const members[] = {"model", "hardware", "site",         "zone",
+                                          "tags",  "announce", "auto_confirm", NULL};
     CLEANUP(tx_end) struct tx tx = {0};
-    json_auto_t *json = NULL;
     struct device_wish wish = {0};
     struct device device;
 
     if (json_only_members(request_json(req), members, err) ||
         device_wish_labels(request_json(req), &wish, err) || device_wish_check(&wish, err) ||
-        frame_write(req, &tx, err) ||
-        device_need(&tx, request_identity(req)->tenant_row, request_parameter(req, "id"), &device,
-                    err) ||
+        frame_write(req, &tx, err) || path_device(req, &tx, &device, err) ||
         device_apply_wish(&tx, &device, &wish, request_now(req), err) ||
-        frame_audit(req, &tx, "device.change", device.id, NULL, err) ||
-        device_to_full_json(request_app(req), &tx, &device, &json, err) || tx_commit(&tx, err))
+        apply_auto_confirm(req, &tx, &device, err) ||
+        frame_audit(req, &tx, "device.change", device.id, NULL, err))
         return HANDLE_FAILED;
-    return reply_json(reply, 200, MOVE(json));
+    return reply_changed_device(req, reply, &tx, &device, 200, err);
 }
 
 static int post_certificate(struct request *req, struct reply *reply, struct error *err)
 {
     static const char *const members[] = {"certificate_pem", "fingerprint", "not_after", NULL};
     CLEANUP(tx_end) struct tx tx = {0};
-    json_auto_t *json = NULL;
     struct device_wish wish = {0};
     struct device device;
     struct peer peer;
@@ -258,80 +268,26 @@ static int post_certificate(struct request *req, struct reply *reply, struct err
         return HANDLE_FAILED;
     if (!wish.certificate_count)
         return fail_field(err, PROBLEM_BAD_FIELD, "certificate_pem", "a certificate is needed");
-    if (frame_write(req, &tx, err) ||
-        device_need(&tx, request_identity(req)->tenant_row, request_parameter(req, "id"), &device,
-                    err) ||
+    if (frame_write(req, &tx, err) || path_device(req, &tx, &device, err) ||
         device_apply_wish(&tx, &device, &wish, request_now(req), err) ||
-        frame_audit(req, &tx, "device.certificate", device.id, NULL, err) ||
-        device_to_full_json(request_app(req), &tx, &device, &json, err) || tx_commit(&tx, err))
+        frame_audit(req, &tx, "device.certificate", device.id, NULL, err))
         return HANDLE_FAILED;
-    return reply_json(reply, 201, MOVE(json));
+    return reply_changed_device(req, reply, &tx, &device, 201, err);
 }
 
 /* -- what happened, and why nothing does -- */
 
-struct timeline {
-    struct tx *tx;
-    json_t *items;
-    int64_t last, campaign_row;
-    char campaign_id[CAMPAIGN_ID_SIZE]; /* of campaign_row: most events in a row share theirs */
-};
-
-static int name_campaign(struct timeline *timeline, const struct event *event, json_t *json,
-                         struct error *err)
-{
-    CLEANUP(campaign_clear) struct campaign campaign = {0};
-
-    if (!event->campaign_row)
-        return 0;
-    if (event->campaign_row != timeline->campaign_row) {
-        if (campaign_by_row(timeline->tx, event->campaign_row, &campaign, err) == STEP_FAILED)
-            return -1;
-        timeline->campaign_row = event->campaign_row;
-        strcpy(timeline->campaign_id, campaign.id);
-    }
-    return json_object_set_new(json, "campaign", json_string(timeline->campaign_id)) ||
-                   json_object_set_new(json, "attempt", json_integer(event->attempt))
-               ? fail_internal(err, "out of memory")
-               : 0;
-}
-
-static int add_event(const struct event *event, void *arg, struct error *err)
-{
-    struct timeline *timeline = arg;
-    json_auto_t *json = json_pack("{s:o, s:s, s:s, s:s, s:s, s:s}", "at", json_from_time(event->at),
-                                  "kind", event->kind, "from", event->from_state, "to",
-                                  event->to_state, "cause", event->cause, "detail", event->detail);
-
-    timeline->last = event->row_id;
-    if (!json)
-        return fail_internal(err, "an event cannot be written as JSON");
-    if (name_campaign(timeline, event, json, err))
-        return -1;
-    return json_add(timeline->items, json_incref(json), err);
-}
-
 static int get_timeline(struct request *req, struct reply *reply, struct error *err)
 {
     CLEANUP(tx_end) struct tx tx = {0};
-    json_auto_t *items = json_array();
-    struct timeline timeline = {.tx = &tx, .items = items};
     struct event_query query = {0};
     struct device device;
-    char next[24];
 
-    if (request_query_number(req, "limit", 1, 500, 100, &query.limit, err) ||
-        request_query_number(req, "before", 1, INT64_MAX, 0, &query.before, err) ||
-        frame_read(req, &tx, err) ||
-        device_need(&tx, request_identity(req)->tenant_row, request_parameter(req, "id"), &device,
-                    err))
+    if (frame_numbered_page(req, "before", &query.before, &query.limit, err) ||
+        frame_read(req, &tx, err) || path_device(req, &tx, &device, err))
         return HANDLE_FAILED;
     query.device_row = device.row_id;
-    if (event_list(&tx, &query, add_event, &timeline, err))
-        return HANDLE_FAILED;
-    snprintf(next, sizeof next, "%lld", (long long)timeline.last);
-    bool is_full = (int64_t)json_array_size(items) == query.limit;
-    return reply_page(reply, MOVE(items), is_full ? next : NULL);
+    return reply_events(reply, &tx, &query, err);
 }
 
 static int get_explanation(struct request *req, struct reply *reply, struct error *err)
@@ -341,9 +297,7 @@ static int get_explanation(struct request *req, struct reply *reply, struct erro
     struct device device;
     json_t *json;
 
-    if (frame_read(req, &tx, err) ||
-        device_need(&tx, request_identity(req)->tenant_row, request_parameter(req, "id"), &device,
-                    err) ||
+    if (frame_read(req, &tx, err) || path_device(req, &tx, &device, err) ||
         campaign_explain_json(&tx, app->campaigns, &device, request_now(req), &json, err))
         return HANDLE_FAILED;
     return reply_json(reply, 200, json);

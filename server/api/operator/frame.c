@@ -95,9 +95,27 @@ int frame_page(struct request *req, enum identifier kind, struct page *ret, stru
     return request_query_number(req, "limit", 1, LIMIT_MOST, LIMIT_OTHERWISE, &ret->limit, err);
 }
 
+int frame_numbered_page(struct request *req, const char *name, int64_t *ret_cursor,
+                        int64_t *ret_limit, struct error *err)
+{
+    return request_query_number(req, name, 0, INT64_MAX, 0, ret_cursor, err) ||
+                   request_query_number(req, "limit", 1, LIMIT_MOST, LIMIT_OTHERWISE, ret_limit,
+                                        err)
+               ? -1
+               : 0;
+}
+
 int reply_page(struct reply *reply, json_t *items, const char *next)
 {
     return reply_json(reply, 200, json_pack("{s:o, s:s?}", "items", items, "next", next));
+}
+
+int reply_numbered_page(struct reply *reply, json_t *items, int64_t last, bool has_more)
+{
+    char next[24];
+
+    snprintf(next, sizeof next, "%lld", (long long)last);
+    return reply_page(reply, items, has_more ? next : NULL);
 }
 
 int json_add(json_t *array, json_t *value, struct error *err)

@@ -29,8 +29,12 @@ struct page {
 };
 int frame_page(struct request *req, enum identifier kind, struct page *ret,
                struct error *err) MUST_CHECK;
+/* The same where the cursor is a row's number, called `name` in the query; 0 without. */
+int frame_numbered_page(struct request *req, const char *name, int64_t *ret_cursor,
+                        int64_t *ret_limit, struct error *err) MUST_CHECK;
 /* {"items":[…],"next":…}; takes the items. NULL next: this was the last page. */
 int reply_page(struct reply *reply, json_t *items, const char *next);
+int reply_numbered_page(struct reply *reply, json_t *items, int64_t last, bool has_more);
 
 /* Adds what it takes; -1 when memory is out. */
 int json_add(json_t *array, json_t *value, struct error *err) MUST_CHECK;

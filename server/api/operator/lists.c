@@ -43,17 +43,13 @@ static int list_lists(struct request *req, struct reply *reply, struct error *er
     json_auto_t *items = json_array();
     struct listing listing = {.items = items};
     int64_t after, limit;
-    char next[24];
 
-    if (request_query_number(req, "limit", 1, 500, 100, &limit, err) ||
-        request_query_number(req, "after", 1, INT64_MAX, 0, &after, err) ||
-        frame_read(req, &tx, err) ||
+    if (frame_numbered_page(req, "after", &after, &limit, err) || frame_read(req, &tx, err) ||
         device_list_page(&tx, request_identity(req)->tenant_row, after, limit, list_one, &listing,
                          err))
         return HANDLE_FAILED;
-    snprintf(next, sizeof next, "%lld", (long long)listing.last);
     bool is_full = (int64_t)json_array_size(items) == limit;
-    return reply_page(reply, MOVE(items), is_full ? next : NULL);
+    return reply_numbered_page(reply, MOVE(items), listing.last, is_full);
 }
 
 static int need_list(struct request *req, struct tx *tx, struct device_list *ret, struct error *err)

@@ -4,6 +4,7 @@
 #include "api/operator/frame.h"
 #include "campaign/zone.h"
 #include "core/clock.h"
+#include "store/campaign.h"
 
 #include <string.h>
 
@@ -114,13 +115,41 @@ int membership_to_json(struct tx *tx, const struct device *device, int64_t now, 
     return *ret ? 0 : fail_internal(err, "memory for a membership");
 }
 
-json_t *pin_to_json(const char *device_id, const struct pin *pin)
+/* How it is delivered is in the plan of its standing campaign; members as a pin is asked for. */
+static int write_terms(struct tx *tx, int64_t campaign_row, json_t *json, struct error *err)
+{
+    CLEANUP(campaign_clear) struct campaign campaign = {0};
+    json_auto_t *plan = NULL;
+
+    if (campaign_by_row(tx, campaign_row, &campaign, err) == STEP_FAILED)
+        return -1;
+    plan = campaign.plan ? json_loads(campaign.plan, 0, NULL) : NULL;
+    const json_t *install = json_object_get(plan, "install");
+    const json_t *windows = json_object_get(plan, "windows");
+    json_auto_t *terms = json_pack(
+        "{s:O*, s:O*, s:O*, s:O*, s:O*, s:O*, s:O*, s:{s:O*}}", "install",
+        json_object_get(install, "mode"), "force_at", json_object_get(install, "force_at"), "risk",
+        json_object_get(install, "risk"), "consent", json_object_get(plan, "consent"),
+        "install_windows", json_object_get(windows, "install"), "download_windows",
+        json_object_get(windows, "download"), "zone", json_object_get(windows, "zone"), "caps",
+        "transfer_rate", json_object_get(json_object_get(plan, "caps"), "transfer_rate"));
+    return !terms || json_object_update(json, terms) ? fail_internal(err, "memory for a pin") : 0;
+}
+
+int pin_to_json(struct tx *tx, const char *device_id, const struct pin *pin, json_t **ret,
+                struct error *err)
 {
     bool is_hold = !pin->release_row;
+    json_auto_t *json =
+        json_pack("{s:s, s:s?, s:s?, s:s, s:s, s:o, s:o}", "device", device_id, "release",
+                  is_hold ? NULL : pin->release_id, "campaign", is_hold ? NULL : pin->campaign_id,
+                  "reason", pin->reason, "created_by", pin->created_by, "created_at",
+                  json_from_time(pin->created_at), "expires_at", json_from_time(pin->expires_at));
 
-    return json_pack("{s:s, s:s?, s:s?, s:s, s:s, s:o, s:o}", "device", device_id, "release",
-                     is_hold ? NULL : pin->release_id, "campaign",
-                     is_hold ? NULL : pin->campaign_id, "reason", pin->reason, "created_by",
-                     pin->created_by, "created_at", json_from_time(pin->created_at), "expires_at",
-                     json_from_time(pin->expires_at));
+    if (!json)
+        return fail_internal(err, "memory for a pin");
+    if (!is_hold && write_terms(tx, pin->campaign_row, json, err))
+        return -1;
+    *ret = json_incref(json);
+    return 0;
 }

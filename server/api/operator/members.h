@@ -35,6 +35,8 @@ const char *audit_detail(const char *what, const char *reason, char ret[AUDIT_DE
 /* channel, until: the device's membership by hand; null without. */
 int membership_to_json(struct tx *tx, const struct device *device, int64_t now, json_t **ret,
                        struct error *err) MUST_CHECK;
-json_t *pin_to_json(const char *device_id, const struct pin *pin);
+/* With the terms it is delivered under. The value is yours. */
+int pin_to_json(struct tx *tx, const char *device_id, const struct pin *pin, json_t **ret,
+                struct error *err) MUST_CHECK;
 
 #endif

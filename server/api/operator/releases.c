@@ -198,15 +198,6 @@ static int read_name(const json_t *body, const char *name, enum identifier kind,
     return 0;
 }
 
-static int read_names(const json_t *body, struct release_wish *ret, struct error *err)
-{
-    if (read_name(body, "product", IDENTIFIER_PRODUCT, NULL, &ret->product, err) ||
-        read_name(body, "version", IDENTIFIER_VERSION, NULL, &ret->version, err) ||
-        read_name(body, "component", IDENTIFIER_COMPONENT, "app", &ret->component, err))
-        return -1;
-    return read_name(body, "file", IDENTIFIER_FILE, NULL, &ret->file, err);
-}
-
 static int read_expiry(const struct request *req, const json_t *body, int64_t *ret,
                        struct error *err)
 {
@@ -223,40 +214,152 @@ static int read_expiry(const struct request *req, const json_t *body, int64_t *r
     return 0;
 }
 
-static int read_wish(const struct request *req, struct release_wish *ret, struct error *err)
+/* What is said of one file: in the body itself, or in each object of "files". There the last four
+ * may be missing, and are those of the body then. */
+static const char *const file_members[] = {
+    "file",         "artifact",         "plain_sha256",   "component",
+    "hardware_ids", "security_version", "security_floor", NULL};
+
+/* The object that says it. */
+static const json_t *said(const json_t *body, const json_t *file, const char *name)
 {
-    static const char *const members[] = {
-        "product",      "version",          "component",      "file",     "artifact",
-        "hardware_ids", "security_version", "security_floor", "severity", "notes",
-        "advisories",   "expires_days",     "plain_sha256",   NULL};
-    const json_t *body = request_json(req);
+    const json_t *value = json_object_get(file, name);
+
+    return !value || json_is_null(value) ? body : file;
+}
+
+static int read_file(const json_t *body, const json_t *file, struct release_file *ret,
+                     struct error *err)
+{
+    const json_t *security_version = said(body, file, "security_version");
+    const json_t *security_floor = said(body, file, "security_floor");
     const char *artifact;
 
-    if (json_only_members(body, members, err) || read_names(body, ret, err) ||
-        json_get_string(body, "artifact", &artifact, err) ||
-        json_get_array(body, "hardware_ids", &ret->hardware_ids, err) ||
-        json_get_integer_or(body, "security_version", 0, INT32_MAX, -1, &ret->security_version,
-                            err) ||
-        json_get_integer_or(body, "security_floor", 0, INT32_MAX, -1, &ret->security_floor, err) ||
-        json_get_string_or(body, "severity", "feature", &ret->severity, err) ||
-        json_get_object_or_none(body, "notes", &ret->notes, err) ||
-        json_get_array_or_none(body, "advisories", &ret->advisories, err) ||
-        json_get_string_or(body, "plain_sha256", NULL, &ret->plain_sha256, err) ||
-        read_expiry(req, body, &ret->expires_at, err))
+    if (read_name(file, "file", IDENTIFIER_FILE, NULL, &ret->file, err) ||
+        read_name(said(body, file, "component"), "component", IDENTIFIER_COMPONENT, "app",
+                  &ret->component, err) ||
+        json_get_string(file, "artifact", &artifact, err) ||
+        json_get_array(said(body, file, "hardware_ids"), "hardware_ids", &ret->hardware_ids, err) ||
+        json_get_integer_or(security_version, "security_version", 0, INT32_MAX, -1,
+                            &ret->security_version, err) ||
+        json_get_integer_or(security_floor, "security_floor", 0, INT32_MAX, -1,
+                            &ret->security_floor, err) ||
+        json_get_string_or(file, "plain_sha256", NULL, &ret->plain_sha256, err))
         return -1;
     if (!hex_to_bytes(artifact, ret->artifact, sizeof ret->artifact))
         return fail_field(err, PROBLEM_BAD_FIELD, "artifact", "64 digits of lower-case hex");
     return 0;
 }
 
+static bool is_file_member(const char *name)
+{
+    size_t i = 0;
+
+    while (file_members[i] && strcmp(file_members[i], name) != 0)
+        i++;
+    return file_members[i];
+}
+
+/* The complaint is about files[at] unless the member at fault is one of the body. Returns -1. */
+static int blame_file(const json_t *body, size_t at, struct error *err)
+{
+    const json_t *file = json_array_get(json_object_get(body, "files"), at);
+    const struct error why = *err;
+    bool is_inherited = json_object_get(body, why.field) || !is_file_member(why.field);
+
+    if (!file || (is_inherited && !json_object_get(file, why.field)))
+        return -1;
+    snprintf(err->field, sizeof err->field, "files[%zu].%.32s", at, why.field);
+    snprintf(err->detail, sizeof err->detail, "files[%zu]: %.170s", at, why.detail);
+    return -1;
+}
+
+static int check_name_is_new(const struct release_wish *wish, const char *name, struct error *err)
+{
+    for (size_t i = 0; i < wish->file_count; i++)
+        if (strcmp(wish->files[i].file, name) == 0)
+            return fail_field(err, PROBLEM_BAD_FIELD, "file", "%.128s is named twice", name);
+    return 0;
+}
+
+static int read_next_file(const json_t *body, const json_t *file, struct release_wish *ret,
+                          struct error *err)
+{
+    struct release_file *next = &ret->files[ret->file_count];
+    char name[24];
+
+    snprintf(name, sizeof name, "files[%zu]", ret->file_count);
+    if (!json_is_object(file))
+        return fail_field(err, PROBLEM_BAD_FIELD, name, "\"%s\" must be an object", name);
+    if (json_only_members(file, file_members, err) || read_file(body, file, next, err) ||
+        check_name_is_new(ret, next->file, err))
+        return blame_file(body, ret->file_count, err);
+    ret->file_count++;
+    return 0;
+}
+
+static int read_files(const json_t *body, struct release_wish *ret, struct error *err)
+{
+    const json_t *files;
+
+    if (json_get_array(body, "files", &files, err))
+        return -1;
+    size_t count = json_array_size(files);
+    if (count < 1 || count > RELEASE_FILES_MAX)
+        return fail_field(err, PROBLEM_BAD_FIELD, "files", "a release has 1 to %d files",
+                          RELEASE_FILES_MAX);
+    for (size_t i = 0; i < count; i++)
+        if (read_next_file(body, json_array_get(files, i), ret, err))
+            return -1;
+    return 0;
+}
+
+/* One file needs no list. */
+static int read_file_or_files(const json_t *body, struct release_wish *ret, struct error *err)
+{
+    static const char *const own[] = {"file", "artifact", "plain_sha256"};
+
+    if (!json_object_get(body, "files")) {
+        ret->file_count = 1;
+        return read_file(body, body, &ret->files[0], err);
+    }
+    for (size_t i = 0; i < COUNT_OF(own); i++)
+        if (json_object_get(body, own[i]))
+            return fail_field(err, PROBLEM_BAD_FIELD, own[i],
+                              "\"%s\" stands in each of \"files\" or instead of them", own[i]);
+    return read_files(body, ret, err);
+}
+
+static int read_wish(const struct request *req, struct release_wish *ret, struct error *err)
+{
+    static const char *const members[] = {
+        "product",      "version",      "component",        "file",     "artifact",
+        "hardware_ids", "plain_sha256", "security_version", "severity", "security_floor",
+        "notes",        "advisories",   "expires_days",     "files",    NULL};
+    const json_t *body = request_json(req);
+
+    if (json_only_members(body, members, err) ||
+        read_name(body, "product", IDENTIFIER_PRODUCT, NULL, &ret->product, err) ||
+        read_name(body, "version", IDENTIFIER_VERSION, NULL, &ret->version, err) ||
+        json_get_string_or(body, "severity", "feature", &ret->severity, err) ||
+        json_get_object_or_none(body, "notes", &ret->notes, err) ||
+        json_get_array_or_none(body, "advisories", &ret->advisories, err) ||
+        read_expiry(req, body, &ret->expires_at, err))
+        return -1;
+    return read_file_or_files(body, ret, err);
+}
+
 static int draft_release(struct request *req, struct reply *reply, struct error *err)
 {
     struct trust_request request = trust_request_of(req);
     struct release_wish wish = {.product = NULL};
+    size_t fault = RELEASE_FILES_MAX;
     char id[DRAFT_ID_SIZE];
 
-    if (read_wish(req, &wish, err) || trust_draft_release(&request, &wish, id, err))
+    if (read_wish(req, &wish, err))
         return -1;
+    if (trust_draft_release(&request, &wish, &fault, id, err))
+        return blame_file(request_json(req), fault, err);
     return reply_draft(req, reply, 201, id, err);
 }
 

@@ -10,7 +10,9 @@
     TABLE(server)                                                                                  \
     TABLE(devices)                                                                                 \
     TABLE(device_states)                                                                           \
+    TABLE(device_deployments)                                                                      \
     TABLE(device_import)                                                                           \
+    TABLE(device_authentication)                                                                   \
     TABLE(fleet)                                                                                   \
     TABLE(operators)                                                                               \
     TABLE(tokens)                                                                                  \

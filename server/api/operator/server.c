@@ -19,24 +19,41 @@ static json_t *store_json(const struct app *app)
                      (json_int_t)counts.lost_batches);
 }
 
-static json_t *tls_json(const struct tls_listener *listener)
+/* Both counts are of all listeners that devices come to. */
+static json_t *tls_json(const struct app *app)
 {
-    struct tls_counts counts = {0};
+    struct tls_counts counts = {0}, one;
 
-    if (listener)
-        tls_listener_count(listener, &counts);
+    for (enum tls_audience i = TLS_DEVICES; i < TLS_AUDIENCES; i++) {
+        if (i == TLS_OPERATORS || !app->listeners[i])
+            continue;
+        tls_listener_count(app->listeners[i], &one);
+        counts.accepted += one.accepted;
+        counts.full += one.full;
+        counts.resumed += one.resumed;
+        counts.failed += one.failed;
+        counts.limited += one.limited;
+        counts.sessions += one.sessions;
+    }
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "accepted", (json_int_t)counts.accepted,
                      "full", (json_int_t)counts.full, "resumed", (json_int_t)counts.resumed,
                      "failed", (json_int_t)counts.failed, "limited", (json_int_t)counts.limited,
                      "sessions", (json_int_t)counts.sessions);
 }
 
-static json_t *http_json(const struct http_server *server)
+static json_t *http_json(const struct app *app)
 {
-    struct http_counts counts = {0};
+    struct http_counts counts = {0}, one;
 
-    if (server)
-        http_server_count(server, &counts);
+    for (enum tls_audience i = TLS_DEVICES; i < TLS_AUDIENCES; i++) {
+        if (i == TLS_OPERATORS || !app->servers[i])
+            continue;
+        http_server_count(app->servers[i], &one);
+        counts.connections += one.connections;
+        counts.requests += one.requests;
+        counts.errors += one.errors;
+        counts.bytes_content += one.bytes_content;
+    }
     return json_pack("{s:I, s:I, s:I, s:I}", "connections", (json_int_t)counts.connections,
                      "requests", (json_int_t)counts.requests, "errors", (json_int_t)counts.errors,
                      "bytes_content", (json_int_t)counts.bytes_content);
@@ -48,10 +65,9 @@ static json_t *counts_json(const struct app *app)
 
     secure_socket_count(&sockets);
     return json_pack("{s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I}}", "store", store_json(app), "tls",
-                     tls_json(app->device_listener), "http", http_json(app->device_server),
-                     "sockets", "open", (json_int_t)sockets.open, "severed",
-                     (json_int_t)sockets.severed, "timed_out", (json_int_t)sockets.timed_out,
-                     "kernel_tls", (json_int_t)sockets.kernel_tls);
+                     tls_json(app), "http", http_json(app), "sockets", "open",
+                     (json_int_t)sockets.open, "severed", (json_int_t)sockets.severed, "timed_out",
+                     (json_int_t)sockets.timed_out, "kernel_tls", (json_int_t)sockets.kernel_tls);
 }
 
 static int devices_json(struct tx *tx, int64_t tenant_row, json_t **ret, struct error *err)
@@ -121,6 +137,17 @@ static int trust_json(struct trust_look *look, json_t **ret, struct error *err)
     return 0;
 }
 
+static json_t *ports_json(const struct app *app)
+{
+    json_t *ports = json_object();
+
+    for (enum tls_audience i = TLS_DEVICES; i < TLS_AUDIENCES; i++)
+        if (app->listeners[i])
+            json_object_set_new(ports, tls_audience_name(i),
+                                json_integer(tls_listener_port(app->listeners[i])));
+    return ports;
+}
+
 static int get_server(struct request *req, struct reply *reply, struct error *err)
 {
     CLEANUP(tx_end) struct tx tx = {0};
@@ -137,13 +164,14 @@ static int get_server(struct request *req, struct reply *reply, struct error *er
     if (frame_read(req, &tx, err) || devices_json(&tx, look.tenant_row, &devices, err) ||
         trust_json(&look, &trust, err))
         return HANDLE_FAILED;
-    return reply_json(reply, 200,
-                      json_pack("{s:s, s:o, s:o, s:i, s:O, s:o, s:O, s:O}", "version", app->version,
-                                "now", json_from_time(look.now), "started_at",
-                                json_from_time(app->started_at), "device_port",
-                                app->device_listener ? tls_listener_port(app->device_listener) : 0,
-                                "devices", devices, "counts", counts_json(app), "trust", trust,
-                                "warnings", warnings));
+    return reply_json(
+        reply, 200,
+        json_pack("{s:s, s:o, s:o, s:i, s:o, s:O, s:o, s:O, s:O}", "version", app->version, "now",
+                  json_from_time(look.now), "started_at", json_from_time(app->started_at),
+                  "device_port",
+                  app->listeners[TLS_DEVICES] ? tls_listener_port(app->listeners[TLS_DEVICES]) : 0,
+                  "ports", ports_json(app), "devices", devices, "counts", counts_json(app), "trust",
+                  trust, "warnings", warnings));
 }
 
 static int audit_reload(struct tx *tx, void *arg, struct error *err)
