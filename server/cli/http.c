@@ -8,16 +8,20 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/select.h>
 
 #define ANSWER_MAX_BYTES (64 * MIB)
 #define CONNECT_SECONDS 10L
 #define STALLED_SECONDS 120L /* without a byte in either direction */
+#define LOOK_MS 1000         /* how often at least we look after a transfer that stands still */
 #define TOKEN_MAX_BYTES 256
 
 struct http {
     CURL *curl;
+    CURLM *transfers;    /* the one of `curl`, and the connection it keeps */
     char *authorization; /* the header with the token, or NULL */
     char reason[CURL_ERROR_SIZE];
 };
@@ -138,7 +142,8 @@ static int http_open(struct cli *cli)
 
     if (settings_need(cli, &settings))
         return -1;
-    if (!http || curl_global_init(CURL_GLOBAL_DEFAULT) || !(http->curl = curl_easy_init()))
+    if (!http || curl_global_init(CURL_GLOBAL_DEFAULT) || !(http->curl = curl_easy_init()) ||
+        !(http->transfers = curl_multi_init()))
         return refuse(cli, ENDS_MISUSED, "libcurl does not start");
     if (check_readable(cli, settings->ca, "the authority") || set_identity(cli, http, settings))
         return -1;
@@ -152,6 +157,7 @@ void http_close(struct http **http)
     if (!*http)
         return;
     curl_easy_cleanup((*http)->curl);
+    curl_multi_cleanup((*http)->transfers);
     if ((*http)->authorization)
         explicit_bzero((*http)->authorization, strlen((*http)->authorization));
     free((*http)->authorization);
@@ -352,6 +358,58 @@ static int finish(struct cli *cli, struct exchange *exchange, CURLcode code)
     return answer->status >= 200 && answer->status < 300 ? 0 : refuse_answer(cli, answer);
 }
 
+/* Nothing comes any more, but what we send is not refused either. */
+static bool has_left(int fd)
+{
+    struct pollfd peer = {.fd = fd, .events = POLLRDHUP};
+
+    return poll(&peer, 1, 0) == 1 && peer.revents == POLLRDHUP;
+}
+
+/* libcurl that meets the end of the connection while it sends stops reading, and goes on sending.
+ * Most peers answer that with a reset. One that has closed in good order while its window was full
+ * does not: it takes in no more, for ever. */
+static bool sends_to_nobody(CURLM *transfers)
+{
+    fd_set reading, writing, failing;
+    int last = -1;
+
+    FD_ZERO(&reading);
+    FD_ZERO(&writing);
+    FD_ZERO(&failing);
+    if (curl_multi_fdset(transfers, &reading, &writing, &failing, &last))
+        return false;
+    for (int fd = 0; fd <= last; fd++)
+        if (FD_ISSET(fd, &writing) && !FD_ISSET(fd, &reading) && has_left(fd))
+            return true;
+    return false;
+}
+
+/* As curl_easy_perform() does it, but for sends_to_nobody(). */
+static CURLcode perform(struct http *http)
+{
+    CURLcode code = CURLE_FAILED_INIT;
+    CURLMcode trouble = curl_multi_add_handle(http->transfers, http->curl);
+    bool is_alone = false;
+    int running = 1, left;
+
+    while (!trouble && running && !is_alone) {
+        trouble = curl_multi_perform(http->transfers, &running);
+        is_alone = running && sends_to_nobody(http->transfers);
+        if (!trouble && running && !is_alone)
+            trouble = curl_multi_poll(http->transfers, NULL, 0, LOOK_MS, NULL);
+    }
+    const CURLMsg *message = curl_multi_info_read(http->transfers, &left);
+    if (message)
+        code = message->data.result;
+    curl_multi_remove_handle(http->transfers, http->curl);
+    if (is_alone) {
+        code = CURLE_SEND_ERROR;
+        snprintf(http->reason, sizeof http->reason, "it closed the connection as we were sending");
+    }
+    return code;
+}
+
 int http_ask(struct cli *cli, const struct ask *ask, struct answer *ret)
 {
     struct exchange exchange = {.answer = ret, .ask = ask};
@@ -367,7 +425,7 @@ int http_ask(struct cli *cli, const struct ask *ask, struct answer *ret)
     struct curl_slist *headers = request_headers(cli->http, ask);
     *cli->http->reason = '\0';
     set_request(cli->http->curl, &exchange, address, headers);
-    CURLcode code = curl_easy_perform(cli->http->curl);
+    CURLcode code = perform(cli->http);
     curl_slist_free_all(headers);
     return finish(cli, &exchange, code);
 }

@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -270,11 +271,14 @@ def test_an_upload_goes_on_where_it_stopped(shared_server, tmp_path):
 
 
 class Cutter:
-    """Between otactl and the server: cuts each of the first connections after some bytes."""
+    """Between otactl and the server: cuts each of the first connections after some bytes, either at once or when
+    otactl can send no more."""
 
-    def __init__(self, port, cuts, after):
-        self.port, self.cuts, self.after = port, cuts, after
+    def __init__(self, port, cuts, after, when):
+        self.port, self.cuts, self.after, self.when = port, cuts, after, when
         self.listener = socket.create_server(("127.0.0.1", 0))
+        if when == "stuck":  # which takes more bytes than there is room for
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         threading.Thread(target=self.serve, daemon=True).start()
 
     def serve(self):
@@ -289,13 +293,14 @@ class Cutter:
             for source, sink, most in ((client, server, limit), (server, client, None)):
                 threading.Thread(target=self.pump, args=(source, sink, most, client, server), daemon=True).start()
 
-    @staticmethod
-    def pump(source, sink, most, *both):
+    def pump(self, source, sink, most, *both):
         passed = 0
         try:
             while (most is None or passed < most) and (piece := source.recv(65536)):
                 sink.sendall(piece)
                 passed += len(piece)
+            if most and self.when == "stuck":
+                wait_for(lambda: waits_for_window(source.getpeername()[1]))
         except OSError:
             pass
         for end in both:
@@ -305,12 +310,20 @@ class Cutter:
                 pass
 
 
-def test_an_upload_survives_lost_connections(start_server, tmp_path):
-    # With these timers a connection whose end went unnoticed would hold its upload for ever.
+def waits_for_window(port):
+    """Whether the kernel has bytes from this port that the other side has no room for: it probes (timer 4)."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(line[1].endswith(f":{port:04X}") and line[5].startswith("04:") for line in lines)
+
+
+@pytest.mark.parametrize("when", ["at once", "stuck"])
+def test_an_upload_survives_lost_connections(start_server, tmp_path, when):
+    # With these timers a connection whose end the server did not notice would hold its upload for ever. Two that
+    # otactl took for stalled would keep it longer than we wait.
     shared_server = start_server(http_idle_timeout="24h", http_body_rate_min="1")
     image = tmp_path / "cut.bin"
     image.write_bytes(os.urandom(20_000_000))
-    cutter = Cutter(shared_server.operator_port, cuts=2, after=5_000_000)
+    cutter = Cutter(shared_server.operator_port, cuts=2, after=1_000_000, when=when)
     folder = copy_of(shared_server, tmp_path / "c", url=f"https://localhost:{cutter.listener.getsockname()[1]}")
     done = otactl("-C", folder, "--json", "upload", image)
     cutter.listener.close()
@@ -379,6 +392,37 @@ def test_sign_and_publish_at_once(server, image):
     done = server.otactl("release", "create", "gw", "1.0", "--file", image, "--hardware", "gw", "--key",
                          key(server, 1), "--key", key(server, 3), "--publish")
     assert "release gw:1.0" in done.stdout
+
+
+def test_several_files_are_one_release(server, image, tmp_path):
+    folder = tmp_path / "a,b"
+    folder.mkdir()
+    boot = folder / "boot.img"
+    boot.write_bytes(os.urandom(70_000))
+    server.otactl("release", "create", "gw", "1.0", "--file", image, "--hardware", "gw", "--security-version", 1, "--file",
+                  f"{boot},component=boot,hardware=gw-a+gw-b,security-version=4", "--key", key(server, 1), "--key",
+                  key(server, 2), "--publish")
+    assert "boot.img" in server.otactl("release", "show", "gw:1.0").stdout
+    ota = [json.loads(server.operator("GET", "/api/v1/tuf/product-gw").body)["signed"]["targets"][f"gw/1.0/{name}"]
+           ["custom"]["ota"] for name in ("app.bin", "boot.img")]
+    assert [(told["component"], told["hardware_ids"], told["security_version"]) for told in ota] == [
+        ("app", ["gw"], 1), ("boot", ["gw-a", "gw-b"], 4)]
+
+
+@pytest.mark.parametrize("settings, said", [
+    (",colour=blue", "colour"), (",component", "component"), (",security-version=x", "security-version"),
+    ("", "--hardware is missing"),
+])
+def test_what_cannot_be_said_of_a_file_is_not_sent(shared_server, image, settings, said):
+    good = f"{image},hardware=gw"
+    done = shared_server.otactl("release", "create", "gw", "9", "--file", good, "--file", f"{image}{settings}", check=False)
+    assert (done.returncode, done.stdout, said in done.stderr) == (MISUSED, "", True), done.stderr
+
+
+def test_an_encrypted_file_of_several_has_its_own_hash(shared_server, image):
+    done = shared_server.otactl("release", "create", "gw", "9", "--hardware", "gw", "--file", image, "--file", image,
+                                "--plain-sha256", "a" * 64, check=False)
+    assert (done.returncode, "FILE,plain-sha256=HEX" in done.stderr) == (MISUSED, True)
 
 
 def test_a_foreign_key_is_not_used(server, image):
