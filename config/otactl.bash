@@ -47,7 +47,7 @@ _otactl()
     'device reports') [[ $current != -* ]] || words='--json --help --limit --after --all' ;;
     'device cancel') [[ $current != -* ]] || words='--json --help --reason --force' ;;
     'device consent') [[ $current != -* ]] || words='--json --help --deny --reason' ;;
-    'device set') [[ $current != -* ]] || words='--json --help --model --hardware --site --zone --announce --auto-confirm' ;;
+    'device set') [[ $current != -* ]] || words='--json --help --model --hardware --site --zone --announce --auto-confirm --ask-attributes' ;;
     'device '*) words='issue list count show timeline explain approve suspend activate revoke retire token import tag pin hold unpin pins join leave deployments reports cancel consent set --help' ;;
     'device-authentication show') [[ $current != -* ]] || words='--json --help' ;;
     'device-authentication set') [[ $current != -* ]] || words='--json --help --target-tokens --no-target-tokens' ;;

@@ -94,6 +94,28 @@ static const struct side {
     {TLS_PROXIES,   device_routes,   false, false},
 };
 
+/* What no setting shows by itself. */
+static int check_settings(const struct config *config, struct error *err)
+{
+    if (config->device_base_url[0] && !base_url_ok(config->device_base_url))
+        return config_refuse(config, "device", "base_url", "no URL of scheme, host and port", err);
+    if (config->proxy_authorities[0] && strcmp(config->proxy_mode, "headers") != 0)
+        return config_refuse(config, "proxy", "authorities",
+                             "asked for, but only the mode headers tells them", err);
+    if (config->proxy_listen[0] && !config->proxy_trusted[0])
+        return config_refuse(config, "proxy", "listen", "nobody is trusted: proxy.trusted is empty",
+                             err);
+    return 0;
+}
+
+/* For who shows a secret. */
+static int make_limits(struct app *app, struct error *err)
+{
+    app->wrong_secrets = tls_address_limits(app->config);
+    app->newcomers = tls_address_limits(app->config);
+    return app->wrong_secrets && app->newcomers ? 0 : fail_internal(err, "no memory for limits");
+}
+
 static int start_side(struct app *app, const struct side *side, struct error *err)
 {
     const struct config *config = app->config;
@@ -112,12 +134,13 @@ static int start_side(struct app *app, const struct side *side, struct error *er
         .takes_forwarded =
             side->audience == TLS_PROXIES && strcmp(config->proxy_mode, "headers") == 0,
         .strict_transport = side->is_for_operators,
+        .closes_strangers = side->audience == TLS_TOKENS,
     };
 
     if (!side->is_wanted_always && inherited < 0 && !tls_listen_address(config, side->audience)[0])
         return 0;
-    if (side->audience == TLS_TOKENS && !(app->secret_limits = tls_address_limits(config)))
-        return fail_internal(err, "no memory for limits");
+    if (side->audience == TLS_TOKENS && make_limits(app, err))
+        return -1;
     if (http_server_start(&http, &app->servers[side->audience], err))
         return -1;
     struct tls_listener_options tls = {
@@ -126,7 +149,6 @@ static int start_side(struct app *app, const struct side *side, struct error *er
         .threads = threads,
         .inherited_fd = inherited,
         .port = -1,
-        .limits = side->audience == TLS_TOKENS ? app->secret_limits : NULL,
         .on_connection = http_server_add,
         .arg = app->servers[side->audience],
     };
@@ -179,7 +201,8 @@ int service_start(const struct config *config, struct service **ret, struct erro
     service->app.version = OTAD_VERSION;
     service->app.reload = reload;
     set_socket_deadlines(config);
-    if (start_store(service, err) || start_sides(&service->app, err) ||
+    if (check_settings(config, err) || start_store(service, err) ||
+        start_sides(&service->app, err) ||
         campaigns_start_ticker(service->app.campaigns, api_sever_transfers, &service->app, err))
         return -1;
     *ret = MOVE(service);
@@ -287,7 +310,8 @@ void service_stop(struct service **service)
         tls_listener_stop(&app->listeners[i]);
     for (size_t i = 0; i < TLS_AUDIENCES; i++)
         http_server_stop(&app->servers[i]);
-    limits_free(&app->secret_limits);
+    limits_free(&app->wrong_secrets);
+    limits_free(&app->newcomers);
     if (app->campaigns)
         campaigns_close(&app->campaigns);
     if (app->seen)

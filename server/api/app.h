@@ -10,6 +10,8 @@
 #include "store/store.h"
 #include "tls/listener.h"
 
+#include <stdatomic.h>
+
 struct app {
     const struct config *config;
     struct store *store;
@@ -18,7 +20,9 @@ struct app {
     struct campaigns *campaigns;
     struct tls_listener *listeners[TLS_AUDIENCES]; /* NULL until started, or when not wanted */
     struct http_server *servers[TLS_AUDIENCES];
-    struct limits *secret_limits; /* what wrong tokens of devices cost their address */
+    struct limits *wrong_secrets;     /* of devices, by address and id */
+    struct limits *newcomers;         /* devices that the gateway token has made, by address */
+    atomic_int_fast64_t full_told_at; /* when it was last logged that too many wait for approval */
     int64_t started_at;
     const char *version;
     /* Asks main to reload certificates; 0 or -1 with what was wrong. Any thread. */

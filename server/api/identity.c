@@ -6,7 +6,6 @@
 #include "api/device/ddi.h"
 #include "api/idempotency.h"
 #include "api/scope.h"
-#include "core/clock.h"
 
 #include <assert.h>
 
@@ -24,6 +23,8 @@ static int device_may(uint64_t standing, struct error *err)
         [STANDING_UNNAMED] = {PROBLEM_FORBIDDEN,      "the certificate's common name is no device id"},
         [STANDING_NAME_TAKEN] = {PROBLEM_FORBIDDEN,
                               "the name is of a device whose own certificate was not shown"          },
+        [STANDING_AWAITED] = {PROBLEM_DEVICE_PENDING,
+                              "the device waits for its certificate or token"                        },
     };
 
     if (standing == STANDING_GOOD)
@@ -84,12 +85,6 @@ static void seen(void *app, const struct identity *identity, const struct peer *
         seen_touch(((struct app *)app)->seen, identity->row, now, peer->address_text, user_agent);
 }
 
-/* The handshake took a token from the address's bucket; here it has proven to be a good one. */
-static void proven_by_secret(void *app, const struct peer *peer)
-{
-    limits_give_back(((struct app *)app)->secret_limits, &peer->address, clock_monotonic_ms());
-}
-
 struct http_hooks api_hooks(struct app *app, enum tls_audience audience)
 {
     static int (*const identify[TLS_AUDIENCES])(void *, const struct request *, bool,
@@ -104,7 +99,6 @@ struct http_hooks api_hooks(struct app *app, enum tls_audience audience)
     return (struct http_hooks){
         .app = app,
         .identify = identify[audience],
-        .proven = audience == TLS_TOKENS ? proven_by_secret : NULL,
         .authorise = authorise,
         .perform = is_for_operators ? perform_once : NULL,
         .generation = generation,

@@ -16,6 +16,7 @@ enum standing {
     STANDING_EXPIRED,
     STANDING_UNKNOWN,
     STANDING_UNNAMED,    /* the certificate's name cannot be a device's */
+    STANDING_AWAITED,    /* with a certificate or a token of its own, not with another's word */
     STANDING_NAME_TAKEN, /* it is another device's, or the certificate of its own is missing */
 };
 

@@ -12,8 +12,9 @@
 struct contact {
     struct app *app;
     const struct peer *peer;
-    const char *name;    /* the id it goes by, until a row says otherwise */
-    const char *witness; /* without a certificate: who vouches for it, "gateway token" */
+    const char *name;         /* the id it goes by, until a row says otherwise */
+    const char *witness;      /* without a certificate: who vouches for it, "gateway token" */
+    struct limits *newcomers; /* what a new id costs the address; NULL: nothing */
     int64_t now;
     struct identity *identity;
 };
@@ -32,8 +33,9 @@ int contact_meet(struct contact *contact, meet_fn meet, bool on_writer, struct e
 int contact_is(struct contact *contact, struct tx *tx, struct device *device, struct error *err);
 
 /* A meet_fn: the device of contact->name, for those who show no certificate of their own and are
- * vouched for. Made, when nobody knows it, as device.enrolment says. Never one that has shown a
- * certificate: a thief of the witness's secret would have it. */
+ * vouched for. Made, when nobody knows it, as device.enrolment says. Never one that has a
+ * certificate, and one that an operator registered only where enrolment is automatic or when it was
+ * approved: a thief of the witness's secret would have it. */
 int contact_meet_named(struct contact *contact, struct tx *tx, struct error *err);
 
 #endif

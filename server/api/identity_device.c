@@ -3,6 +3,7 @@
  * unknown certificate asks to become. Where others vouch for a device, its name is all there is. */
 #include "api/identity_contact.h"
 
+#include "api/sever.h"
 #include "core/clock.h"
 #include "core/digest.h"
 #include "core/log.h"
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #define TENANT_ID "DEFAULT"
+#define FULL_TOLD_EVERY_S 60
 
 struct contact contact_of(struct app *app, const struct request *req, struct identity *ret)
 {
@@ -90,13 +92,50 @@ static int add_certificate(struct contact *contact, struct tx *tx, const struct 
     return device_add_certificate(tx, device, &certificate, contact->now, err);
 }
 
+static bool enrols_at_once(const struct contact *contact)
+{
+    return strcmp(contact->app->config->device_enrolment, "auto") == 0;
+}
+
+/* A line for each of them would fill the log as they would have filled the list. */
+static void log_full(struct contact *contact, int64_t waiting)
+{
+    atomic_int_fast64_t *told_at = &contact->app->full_told_at;
+    int64_t last = atomic_load(told_at);
+
+    if (contact->now - last >= FULL_TOLD_EVERY_S &&
+        atomic_compare_exchange_strong(told_at, &last, contact->now))
+        log_warning("device.pending_full", NUMBER("waiting", waiting),
+                    TEXT("refused", contact->name), TEXT("address", contact->peer->address_text));
+}
+
+/* Whether one more stranger may be written down. */
+static int check_room(struct contact *contact, struct tx *tx, struct error *err)
+{
+    int64_t waiting = 0, most = contact->app->config->device_pending_max;
+
+    if (!enrols_at_once(contact) && device_count_pending(tx, DEFAULT_TENANT, most, &waiting, err))
+        return -1;
+    if (waiting >= most) {
+        log_full(contact, waiting);
+        return fail(err, PROBLEM_TOO_MANY, "too many unknown devices wait for approval");
+    }
+    if (tx->is_write && contact->newcomers &&
+        !limits_take(contact->newcomers, &contact->peer->address, clock_monotonic_ms()))
+        return fail(err, PROBLEM_TOO_MANY, "too many new devices from this address");
+    return 0;
+}
+
+/* HANDLE_AS_WRITE where it can only be seen that it may. */
 static int register_device(struct contact *contact, struct tx *tx, struct device *ret,
                            struct error *err)
 {
-    bool is_auto = strcmp(contact->app->config->device_enrolment, "auto") == 0;
-
+    if (check_room(contact, tx, err))
+        return -1;
+    if (!tx->is_write)
+        return HANDLE_AS_WRITE;
     *ret = (struct device){.tenant_row = DEFAULT_TENANT,
-                           .state = is_auto ? DEVICE_ACTIVE : DEVICE_PENDING};
+                           .state = enrols_at_once(contact) ? DEVICE_ACTIVE : DEVICE_PENDING};
     snprintf(ret->id, sizeof ret->id, "%s", contact->name);
     if (device_insert(tx, ret, contact->now, err) ||
         (contact->peer->has_certificate && add_certificate(contact, tx, ret, err)))
@@ -120,17 +159,44 @@ static int has_certificate(struct tx *tx, const struct device *device, bool *ret
     return device_certificates(tx, device->row_id, note_certificate, ret, err);
 }
 
-/* A row that an operator made without naming a certificate waits for the first that bears its name;
- * any other row with that name is somebody else's. */
+/* A row that an operator made without naming a certificate waits for the first that bears its name.
+ * So does one that only a gateway or a proxy has spoken for: that may have been anybody who has the
+ * gateway's token. Whom an operator gave a token, or took out of service, a certificate does not
+ * take. */
 static int awaits_certificate(struct tx *tx, const struct device *device, bool *ret,
                               struct error *err)
 {
+    bool is_vouched_for = device->state == DEVICE_PENDING || device->state == DEVICE_ACTIVE;
     bool has_one = false;
+    uint8_t token[SHA256_SIZE];
+    int64_t token_at = 0;
 
-    if (device->state == DEVICE_REGISTERED && has_certificate(tx, device, &has_one, err))
+    *ret = false;
+    if (device->state != DEVICE_REGISTERED && !is_vouched_for)
+        return 0;
+    if (has_certificate(tx, device, &has_one, err) ||
+        (is_vouched_for && device_token(tx, device->row_id, token, &token_at, err)))
         return -1;
-    *ret = device->state == DEVICE_REGISTERED && !has_one;
+    *ret = !has_one && !token_at;
     return 0;
+}
+
+/* The certificate takes the row, and nobody's word opens it from now on. What went on under its
+ * name may have been another's. */
+static int claim(struct contact *contact, struct tx *tx, struct device *device, struct error *err)
+{
+    if (add_certificate(contact, tx, device, err))
+        return -1;
+    if (device->state == DEVICE_REGISTERED)
+        return activate(contact, tx, device, err);
+    log_warning("device.claimed", TEXT("device", device->id),
+                TEXT("address", contact->peer->address_text));
+    return device_set_state(tx, device, enrols_at_once(contact) ? DEVICE_ACTIVE : DEVICE_PENDING,
+                            "poll", "its certificate came in place of another's word", contact->now,
+                            err) ||
+                   sever_device_after_commit(tx, contact->app, device->row_id, err)
+               ? -1
+               : 0;
 }
 
 /* By what a collision is known again: the certificate, else who vouched. */
@@ -186,14 +252,12 @@ static int meet_unknown(struct contact *contact, struct tx *tx, struct error *er
         if (!is_awaited)
             return refuse_name(contact, tx, &device, err);
     }
-    if (!tx->is_write)
+    if (step == STEP_ROW && !tx->is_write)
         return HANDLE_AS_WRITE;
-    if (step == STEP_ROW) {
-        if (add_certificate(contact, tx, &device, err) || activate(contact, tx, &device, err))
-            return -1;
-    } else if (register_device(contact, tx, &device, err)) {
-        return -1;
-    }
+    int made = step == STEP_ROW ? claim(contact, tx, &device, err)
+                                : register_device(contact, tx, &device, err);
+    if (made)
+        return made;
     name_device(contact, &device, contact->peer->not_after);
     return 0;
 }
@@ -277,14 +341,18 @@ int contact_meet_named(struct contact *contact, struct tx *tx, struct error *err
     if (step == STEP_ROW) {
         if (has_certificate(tx, &device, &has_own, err))
             return -1;
-        return has_own ? refuse_name(contact, tx, &device, err)
-                       : contact_is(contact, tx, &device, err);
+        if (has_own)
+            return refuse_name(contact, tx, &device, err);
+        if (device.state == DEVICE_REGISTERED && !enrols_at_once(contact)) {
+            stand(contact->identity, STANDING_AWAITED);
+            return 0;
+        }
+        return contact_is(contact, tx, &device, err);
     }
     if (strcmp(contact->app->config->device_enrolment, "deny") == 0) {
         stand(contact->identity, STANDING_UNKNOWN);
         return 0;
     }
-    if (!tx->is_write)
-        return HANDLE_AS_WRITE;
-    return register_device(contact, tx, &device, err) ? -1 : contact_is(contact, tx, &device, err);
+    int made = register_device(contact, tx, &device, err);
+    return made ? made : contact_is(contact, tx, &device, err);
 }

@@ -13,7 +13,8 @@ static void take_header(const char *name, const char *value, void *arg)
 
 static const char *named_in_headers(const struct app *app, const struct request *req)
 {
-    struct proxied proxied = {.authorities = app->config->proxy_authorities};
+    struct proxied proxied = {.header = app->config->proxy_header,
+                              .authorities = app->config->proxy_authorities};
 
     request_each_header(req, take_header, &proxied);
     return proxied_name(&proxied);

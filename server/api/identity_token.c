@@ -11,12 +11,21 @@
 
 #include <string.h>
 
-/* A wrong secret, a device without one and a switch that is off read alike. */
-static int refuse(const struct contact *contact, const char *kind, struct error *err)
+/* A wrong secret, a device without one and a switch that is off read alike. What is right is never
+ * refused for what others have guessed before, behind the same address or not: a client told 429 in
+ * the middle of an update takes it for failed. Nobody guesses the 256 bits of a gateway token. */
+static int refuse(const struct contact *contact, bool is_gateway, struct error *err)
 {
-    log_info("device.secret_refused", TEXT("kind", kind), TEXT("device", contact->name),
-             TEXT("address", contact->peer->address_text));
-    return fail(err, PROBLEM_UNAUTHENTICATED, "the token is not known");
+    struct limits *limits = contact->app->wrong_secrets;
+    const struct peer *peer = contact->peer;
+    int64_t now_ms = clock_monotonic_ms();
+    bool is_few = is_gateway || limits_take_about(limits, &peer->address, contact->name, now_ms);
+
+    if (limits_take(limits, &peer->address, now_ms)) /* or the log would be flooded */
+        log_info("device.secret_refused", TEXT("kind", is_gateway ? "gateway" : "target"),
+                 TEXT("device", contact->name), TEXT("address", peer->address_text));
+    return is_few ? fail(err, PROBLEM_UNAUTHENTICATED, "the token is not known")
+                  : fail(err, PROBLEM_TOO_MANY, "too many wrong tokens for this device");
 }
 
 struct secret {
@@ -39,7 +48,7 @@ static int meet_by_target_token(struct contact *contact, struct tx *tx, struct e
         return -1;
     bool differs = bytes_differ(known, secret->hash, sizeof known);
     if (!rules.takes_target_tokens || !made_at || differs)
-        return refuse(contact, "target", err);
+        return refuse(contact, false, err);
     return contact_is(contact, tx, &device, err);
 }
 
@@ -52,7 +61,7 @@ static int meet_by_gateway_token(struct contact *contact, struct tx *tx, struct 
         return -1;
     bool differs = bytes_differ(rules.gateway_hash, secret->hash, sizeof secret->hash);
     if (!rules.gateway_at || differs)
-        return refuse(contact, "gateway", err);
+        return refuse(contact, true, err);
     return contact_meet_named(contact, tx, err);
 }
 
@@ -69,8 +78,6 @@ int identify_by_secret(void *app, const struct request *req, bool on_writer, str
                        struct error *err)
 {
     struct secret secret = {.contact = contact_of(app, req, ret)};
-    const struct peer *peer = secret.contact.peer;
-    struct limits *limits = secret.contact.app->secret_limits;
     const char *authorization = request_authorization(req);
     size_t kind = 0;
 
@@ -80,13 +87,9 @@ int identify_by_secret(void *app, const struct request *req, bool on_writer, str
         kind++;
     if (!authorization || !secret.contact.name || kind == COUNT_OF(kinds))
         return HANDLE_OK; /* nobody */
-    if (!limits_take(limits, &peer->address, clock_monotonic_ms()))
-        return fail(err, PROBLEM_TOO_MANY, "too many wrong tokens from this address");
     authorization += strlen(kinds[kind].scheme);
     sha256(authorization, strlen(authorization), secret.hash);
     secret.contact.witness = kinds[kind].witness;
-    int result = contact_meet(&secret.contact, kinds[kind].meet, on_writer, err);
-    if (result != HANDLE_FAILED || err->problem != PROBLEM_UNAUTHENTICATED)
-        limits_give_back(limits, &peer->address, clock_monotonic_ms());
-    return result;
+    secret.contact.newcomers = secret.contact.app->newcomers;
+    return contact_meet(&secret.contact, kinds[kind].meet, on_writer, err);
 }

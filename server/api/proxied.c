@@ -8,23 +8,27 @@
 
 #define SEPARATORS " \t,;"
 
+#define UNNUMBERED 10
+
 static const struct {
     const char *name, *authority;
-} generations[PROXIED_GENERATIONS] = {
+} generations[] = {
     {"X-Controller-Id", "X-Authority"      },
     {"X-Ssl-Client-Cn", "X-Ssl-Issuer-Hash"},
 };
 
-/* Itself, or with a number: X-Authority-1. */
-static bool is_numbered(const char *header, const char *start)
+/* X-Authority-0 to -9, or UNNUMBERED; -1 for other fields. */
+static int number_of(const char *header, const char *start)
 {
     size_t length = strlen(start);
 
     if (strncasecmp(header, start, length) != 0)
-        return false;
+        return -1;
     header += length;
-    return !*header ||
-           (*header == '-' && header[1] && !header[1 + strspn(header + 1, "0123456789")]);
+    if (!*header)
+        return UNNUMBERED;
+    return header[0] == '-' && header[1] >= '0' && header[1] <= '9' && !header[2] ? header[1] - '0'
+                                                                                  : -1;
 }
 
 /* The next word of a list, and the way behind it; NULL at the end. */
@@ -57,27 +61,49 @@ static bool have_word_in_common(const char *list, const char *other)
     return false;
 }
 
+static void take_name(struct proxied *proxied, bool is_ours, const char *value)
+{
+    const char **name = is_ours ? &proxied->name : &proxied->other_name;
+
+    proxied->is_contradictory |= *name != NULL;
+    *name = value;
+}
+
+static void take_authority(struct proxied *proxied, int number, const char *value)
+{
+    unsigned bit = 1u << number;
+
+    proxied->is_contradictory |= (proxied->told & bit) != 0;
+    proxied->told |= bit;
+    proxied->is_known |= have_word_in_common(value, proxied->authorities);
+}
+
 void proxied_take(struct proxied *proxied, const char *header, const char *value)
 {
-    for (size_t i = 0; i < PROXIED_GENERATIONS; i++) {
-        if (text_same_ignoring_case(header, generations[i].name)) {
-            proxied->is_contradictory |= proxied->name && strcmp(proxied->name, value) != 0;
-            proxied->name = value;
-        } else if (is_numbered(header, generations[i].authority)) {
-            proxied->authority[i].is_told = true;
-            proxied->authority[i].is_good |= have_word_in_common(value, proxied->authorities);
-        }
+    for (size_t i = 0; i < COUNT_OF(generations); i++) {
+        bool is_ours = text_same_ignoring_case(generations[i].name, proxied->header);
+        int number = is_ours ? number_of(header, generations[i].authority) : -1;
+
+        if (text_same_ignoring_case(header, generations[i].name))
+            take_name(proxied, is_ours, value);
+        else if (number >= 0)
+            take_authority(proxied, number, value);
     }
+}
+
+/* A proxy numbers its list, or does not. */
+static bool is_told_in_two_ways(unsigned told)
+{
+    return told >> UNNUMBERED && told != 1u << UNNUMBERED;
 }
 
 const char *proxied_name(const struct proxied *proxied)
 {
-    bool is_good = !*proxied->authorities;
+    const char *name = proxied->name, *other = proxied->other_name;
 
-    for (size_t i = 0; i < PROXIED_GENERATIONS && *proxied->authorities; i++) {
-        if (proxied->authority[i].is_told && !proxied->authority[i].is_good)
-            return "";
-        is_good |= proxied->authority[i].is_good;
-    }
-    return is_good && proxied->name && !proxied->is_contradictory ? proxied->name : "";
+    if (!name || proxied->is_contradictory || (other && strcmp(name, other) != 0))
+        return "";
+    if (*proxied->authorities && (!proxied->is_known || is_told_in_two_ways(proxied->told)))
+        return "";
+    return name;
 }

@@ -32,18 +32,28 @@ static int64_t soonest(const struct config *config)
                                                              : config->device_poll;
 }
 
-/* Who waits for a turn of its own is told when that is. What ends for many at one time, or earlier
- * than it was said, is come back for in the usual interval, and only the last stretch is shorter.
+/* Within so many seconds, but for the soonest, and each device at its own moment of the last fifth.
  */
+static int64_t within(const struct poll *poll, int64_t most)
+{
+    int64_t least = soonest(poll->campaigns->config);
+    int64_t wait = most - most / 5;
+
+    wait = wait > least ? wait : least;
+    return spread_wait(poll->device->id, wait, wait, least);
+}
+
+/* Who waits for a turn of its own is told when that is. Whatever else it waits for, it comes in the
+ * usual interval, because an operator may want something of it meanwhile, and only the last stretch
+ * is shorter. */
 static int64_t poll_after(const struct poll *poll, const struct resolution *resolution)
 {
     int64_t wait = resolution->until - poll->move.now,
             interval = poll->campaigns->config->device_poll;
     int64_t least = soonest(poll->campaigns->config);
-    bool is_its_own = resolution->reason == REASON_BACK_OFF ||
-                      resolution->reason == REASON_REFETCH || reason_step(resolution->reason) == 9;
+    bool is_turn = reason_step(resolution->reason) == 9;
 
-    if (resolution->until == 0 || wait <= 0 || (!is_its_own && wait >= interval))
+    if (resolution->until == 0 || wait <= 0 || (!is_turn && wait >= interval))
         return 0;
     return spread_wait(poll->device->id, wait, interval, least);
 }
@@ -63,6 +73,7 @@ static void set_terms(const struct deployment *deployment, const struct resoluti
     ret->rate = deployment->rate;
     ret->install = terms->install;
     ret->install_wait = terms->install_wait;
+    ret->asks_consent = deployment->asks_consent;
     ret->awaits_consent = deployment_awaits_consent(deployment);
     ret->has_window = rules && rules->install_windows.count > 0 && !rules->is_expedited;
     ret->window_is_open = terms->install_wait == 0;
@@ -95,9 +106,8 @@ static void answer_offer(const struct poll *poll, const struct deployment *deplo
     int64_t third = terms->install_wait / 3;
 
     answer_deployment(deployment, terms, ret);
-    if (ret->is_download_only || third == 0 || third >= config->device_poll)
-        return;
-    ret->poll_after = third > soonest(config) ? third : soonest(config);
+    if (!ret->is_download_only && third > 0 && third < config->device_poll)
+        ret->poll_after = within(poll, third);
 }
 
 /* -- a new offer -- */
@@ -276,9 +286,14 @@ static int offer_for_consent(struct poll *poll, struct deployment *deployment,
     return 0;
 }
 
+/* Consent is to one release: an automatic retry has it still, the next step of a way has not. */
 static int place_offer(struct poll *poll, struct deployment *deployment,
                        struct resolution *resolution, struct decision *ret, struct error *err)
 {
+    bool is_other = deployment->release_row != resolution->release_row;
+
+    if (is_other && deployment_forget_consent(poll->tx, deployment, err))
+        return -1;
     bool asks = resolution->plan->rules.asks_consent && !deployment->consent_at;
 
     if (asks && !poll->device->auto_confirm_at)
@@ -427,13 +442,6 @@ static int make_way(struct poll *poll, struct deployment *deployment, enum deplo
     return look_for_offer(poll, ret, err);
 }
 
-/* It waited for consent, and has it now. */
-static bool may_begin(const struct deployment *deployment)
-{
-    return deployment->asks_consent && deployment->consent_at >= deployment->state_at &&
-           deployment_state_in(deployment) == DEPLOYMENT_WAITING && !deployment->is_cancelling;
-}
-
 /* In its turn, as any other offer. */
 static int begin(struct poll *poll, struct deployment *deployment, struct resolution *terms,
                  struct decision *ret, struct error *err)
@@ -466,9 +474,11 @@ static int answer_cancel(struct poll *poll, const struct deployment *deployment,
 
     if (resolve(&poll->inquiry.question, &next, err))
         return -1;
+    if (next.reason == REASON_OFFER)
+        inquiry_hold(&poll->inquiry, &next);
     answer_deployment(deployment, terms, ret);
     if (next.reason == REASON_OFFER || inquiry_open(&poll->inquiry) > 1)
-        ret->poll_after = soonest(poll->campaigns->config);
+        ret->poll_after = within(poll, 0);
     return 0;
 }
 
@@ -487,18 +497,32 @@ static int answer_current(struct poll *poll, const struct plan *plan, struct dep
         return -1;
     if (deployment->is_cancelling)
         return answer_cancel(poll, deployment, &terms, ret, err);
-    bool begins = plan && may_begin(deployment);
-    bool waits = begins || deployment_is_untouched(poll->campaigns, deployment);
-    bool is_later = terms.reason != REASON_OFFER && !deployment_awaits_consent(deployment);
-    if (waits && plan && plan->state == CAMPAIGN_PAUSED)
+    if (plan && plan->state == CAMPAIGN_PAUSED && inquiry_waits(&poll->inquiry, deployment))
         answer(ret, VERDICT_NOTHING, "paused");
-    else if ((waits && is_later) || terms.reason == REASON_REFETCH)
+    else if (inquiry_is_later(&poll->inquiry, deployment, &terms))
         answer_later(poll, &terms, ret);
-    else if (begins)
+    else if (plan && deployment_may_begin(deployment))
         return begin(poll, deployment, &terms, ret, err);
     else
         answer_offer(poll, deployment, &terms, ret);
     return 0;
+}
+
+/* It is not for this device any more. Whoever has begun may be installing it already: it is asked
+ * to stop, and may refuse. */
+static int let_go(struct poll *poll, const struct plan *plan, struct deployment *deployment,
+                  struct decision *ret, struct error *err)
+{
+    struct move move = poll->move;
+
+    if (deployment_is_untouched(poll->campaigns, deployment))
+        return make_way(poll, deployment, DEPLOYMENT_REMOVED, ret, err);
+    move.detail = "the device has left";
+    snprintf(deployment->class, sizeof deployment->class, LEFT);
+    deployment->state_at = move.now; /* it has time to answer */
+    if (deployment_ask_to_cancel(poll->tx, deployment, &move, err))
+        return -1;
+    return answer_current(poll, plan, deployment, ret, err);
 }
 
 static int go_on(struct poll *poll, struct deployment *deployment, struct decision *ret,
@@ -515,7 +539,7 @@ static int go_on(struct poll *poll, struct deployment *deployment, struct decisi
         return 0;
     }
     if (course == COURSE_LEAVES)
-        return make_way(poll, deployment, DEPLOYMENT_REMOVED, ret, err);
+        return let_go(poll, plan, deployment, ret, err);
     if (course == COURSE_OVERTAKEN)
         return make_way(poll, deployment, DEPLOYMENT_SUPERSEDED, ret, err);
     if (course == COURSE_STOPS)

@@ -14,6 +14,7 @@
 struct campaigns;
 int campaigns_open(struct store *store, const struct config *config, struct campaigns **ret,
                    struct error *err) MUST_CHECK;
+/* Writes what was sent since the last round: after the last transfer, before the store closes. */
 void campaigns_close(struct campaigns **campaigns);
 /* What is compiled is made anew after this tx commits: whoever writes a campaign, wave, channel,
  * baseline, freeze, site, pin or release asks for it in the same tx. */
@@ -39,7 +40,8 @@ struct decision {
     int64_t rate;         /* bytes per second of its transfers; 0: the server's */
     enum install install; /* as things stand now: force_at has passed, the window has opened */
     int64_t install_wait; /* seconds until it may be installed; until then it is prestaged */
-    bool awaits_consent;  /* VERDICT_OFFER: the device must agree before it may fetch */
+    bool asks_consent;    /* the device must agree before it may fetch */
+    bool awaits_consent;  /* VERDICT_OFFER: and did not yet */
     bool has_window, window_is_open; /* its plan has install windows, and how they stand */
     bool is_download_only;           /* its plan says prestage, whatever its windows */
     char state[16];                  /* of the deployment */
@@ -109,11 +111,12 @@ int campaign_take_report(struct tx *tx, struct campaigns *campaigns, struct devi
                          int64_t now, enum report_result *ret, struct error *err) MUST_CHECK;
 
 /* The person at the device agrees (or not) to a deployment that asks for it. Denied, it is offered
- * on, and what was being fetched waits again. NOT_FOUND when it does not ask, GONE when it is over.
- */
+ * on, and what was being fetched waits again: the caller severs its transfers. NOT_FOUND when it
+ * does not ask, GONE when it is over. */
 struct consent {
     bool is_given;
     const char *by, *remark; /* NULL: "" */
+    bool is_unasked;         /* given anyway: what is optional is due from then on */
 };
 int campaign_consent(struct tx *tx, struct campaigns *campaigns, const struct device *device,
                      const struct deployment *deployment, const struct consent *consent,
@@ -133,6 +136,9 @@ int campaign_take_evidence(struct tx *tx, struct campaigns *campaigns, struct de
  * span [0,size) is covered by what was served so far. */
 void campaign_note_transfer(struct campaigns *campaigns, int64_t deployment_row, int64_t first,
                             int64_t sent, int64_t size);
+/* The device has the whole image without a transfer. That counts as served, as what it resumes
+ * after a restart of ours does, but as no fetch. */
+void campaign_note_whole(struct campaigns *campaigns, int64_t deployment_row, int64_t size);
 /* The transfer of an image is about to begin (noted as such), and is over. In between the
  * deployment counts as active. */
 void campaign_transfer_begins(struct campaigns *campaigns, int64_t deployment_row, int64_t size);
@@ -237,9 +243,11 @@ int device_deployments_json(struct tx *tx, int64_t device_row, int64_t after, in
 /* One of them, as it is stored. The value is yours. */
 int deployment_to_json(struct tx *tx, const struct deployment *deployment, json_t **ret,
                        struct error *err) MUST_CHECK;
-/* Step by step, with codes and sentences (GET …/devices/{id}/explain). */
+/* What such a poll would be answered, step by step, with codes and sentences (GET
+ * …/devices/{id}/explain). */
 int campaign_explain_json(struct tx *tx, struct campaigns *campaigns, const struct device *device,
-                          int64_t now, json_t **ret, struct error *err) MUST_CHECK;
+                          enum prestaging asker, int64_t now, json_t **ret,
+                          struct error *err) MUST_CHECK;
 /* Devices per wave, bytes, exclusions: nothing is written. */
 int campaign_preview_json(struct tx *tx, struct campaigns *campaigns, int64_t tenant_row,
                           const json_t *wish, int64_t now, json_t **ret,

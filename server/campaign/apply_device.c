@@ -27,13 +27,20 @@ int deployment_agree(struct tx *tx, struct deployment *deployment, const char *b
                : 0;
 }
 
+int deployment_forget_consent(struct tx *tx, struct deployment *deployment, struct error *err)
+{
+    if (!deployment->consent_at)
+        return 0;
+    deployment->consent_at = 0;
+    return deployment_consent(tx, deployment->row_id, "", 0, err);
+}
+
 static int deny(struct tx *tx, struct campaigns *campaigns, struct deployment *deployment,
                 const struct move *move, struct error *err)
 {
     if (!deployment_is_stoppable(deployment_state_in(deployment)))
         return fail(err, PROBLEM_CONFLICT, "the update is being installed");
-    deployment->consent_at = 0;
-    if (deployment_consent(tx, deployment->row_id, "", 0, err) ||
+    if (deployment_forget_consent(tx, deployment, err) ||
         deployment_tell(tx, deployment, "deployment.consent", "denied", move, err))
         return -1;
     return deployment_state_in(deployment) == DEPLOYMENT_WAITING
@@ -52,7 +59,7 @@ int campaign_consent(struct tx *tx, struct campaigns *campaigns, const struct de
 
     if (!deployment->is_open)
         return fail(err, PROBLEM_GONE, "this deployment is over");
-    if (!deployment->asks_consent || deployment->is_cancelling)
+    if ((!deployment->asks_consent && !consent->is_unasked) || deployment->is_cancelling)
         return fail(err, PROBLEM_NOT_FOUND, "this deployment does not wait for consent");
     if (!consent->is_given)
         return deny(tx, campaigns, &changed, &move, err);
@@ -163,7 +170,8 @@ int deployment_try_again(struct tx *tx, struct campaigns *campaigns, struct depl
 {
     deployment->has_final = false;
     deployment->failures = deployment->retry_at = 0;
-    return deployment_move(tx, campaigns, deployment, DEPLOYMENT_WITHDRAWN, move, err) ||
+    return deployment_forget_consent(tx, deployment, err) ||
+                   deployment_move(tx, campaigns, deployment, DEPLOYMENT_WITHDRAWN, move, err) ||
                    device_quarantine(tx, deployment->device_row, 0, err)
                ? -1
                : 0;

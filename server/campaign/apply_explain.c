@@ -65,28 +65,66 @@ static json_t *deployment_json(const struct inquiry *inquiry, const struct deplo
         "retry_at", json_from_time(deployment->retry_at));
 }
 
-static json_t *current_json(const struct inquiry *inquiry, const struct deployment *current)
+static json_t *current_json(const struct inquiry *inquiry, const struct deployment *current,
+                            const struct resolution *terms)
 {
-    if (current->held_until_at > inquiry->question.now)
-        return reason_json(snapshot_find(inquiry->snapshot, current->campaign_row), REASON_REFETCH);
-    return json_pack("{s:s, s:s}", "code", "deployment", "text",
-                     deployment_awaits_consent(current)
-                         ? "The device has a deployment that waits for its consent"
-                         : "The device has a deployment under way; it goes first");
+    const char *code = "deployment", *text = "The device has a deployment under way; it goes first";
+
+    if (terms->reason != REASON_OFFER)
+        return answer_json(terms);
+    if (deployment_awaits_consent(current)) {
+        text = "The device has a deployment that waits for its consent";
+    } else if (terms->plan && terms->plan->state == CAMPAIGN_PAUSED &&
+               inquiry_waits(inquiry, current)) {
+        code = "paused";
+        text = "The device has not begun, and the campaign is paused";
+    }
+    return json_pack("{s:s, s:s}", "code", code, "text", text);
+}
+
+/* Of a deployment under way: REASON_OFFER when nothing keeps it from being shown. */
+static int find_terms(const struct inquiry *inquiry, const struct deployment *current,
+                      struct resolution *ret, struct error *err)
+{
+    if (inquiry_terms(inquiry, current, ret, err))
+        return -1;
+    bool is_later =
+        current->is_open && !current->is_cancelling && inquiry_is_later(inquiry, current, ret);
+    if (!is_later) {
+        ret->reason = REASON_OFFER;
+        ret->until = 0;
+    }
+    return 0;
 }
 
 /* What is under way goes before all campaigns, except for the emergency stop. */
-static json_t *explanation(struct inquiry *inquiry, const struct resolution *resolution,
-                           json_t *steps)
+static int write_answer(struct inquiry *inquiry, const struct resolution *resolution, json_t *steps,
+                        json_t **ret, struct error *err)
 {
     const struct deployment *current =
         resolution->reason == REASON_HALTED ? NULL : inquiry_current(inquiry);
+    struct resolution terms = *resolution;
 
-    return json_pack("{s:o, s:o, s:o, s:O}", "answer",
-                     current ? current_json(inquiry, current) : answer_json(resolution),
+    if (current && find_terms(inquiry, current, &terms, err))
+        return -1;
+    *ret = json_pack("{s:o, s:o, s:o, s:O}", "answer",
+                     current ? current_json(inquiry, current, &terms) : answer_json(&terms),
                      "deployment", current ? deployment_json(inquiry, current) : json_null(),
-                     "until", json_from_time(current ? current->held_until_at : resolution->until),
-                     "steps", steps);
+                     "until", json_from_time(terms.until), "steps", steps);
+    return *ret ? 0 : fail_internal(err, "memory for an explanation");
+}
+
+/* The campaign that decides was noted last, before it was known who asks. */
+static int hold(const struct inquiry *inquiry, struct resolution *resolution, json_t *steps,
+                struct error *err)
+{
+    inquiry_hold(inquiry, resolution);
+    if (resolution->reason == REASON_OFFER)
+        return 0;
+    return json_array_set_new(steps, json_array_size(steps) - 1,
+                              reason_json(resolution->plan, resolution->reason))
+               ? fail_internal(err, "memory for reasons")
+               : 0;
 }
 
 static int explain(struct inquiry *inquiry, json_t **ret, struct error *err)
@@ -96,19 +134,20 @@ static int explain(struct inquiry *inquiry, json_t **ret, struct error *err)
 
     inquiry->question.note = note_reason;
     inquiry->question.note_arg = steps;
-    if (resolve(&inquiry->question, &resolution, err))
+    if (resolve(&inquiry->question, &resolution, err) ||
+        (resolution.reason == REASON_OFFER && hold(inquiry, &resolution, steps, err)))
         return -1;
-    *ret = explanation(inquiry, &resolution, steps);
-    return *ret ? 0 : fail_internal(err, "memory for an explanation");
+    return write_answer(inquiry, &resolution, steps, ret, err);
 }
 
 int campaign_explain_json(struct tx *tx, struct campaigns *campaigns, const struct device *device,
-                          int64_t now, json_t **ret, struct error *err)
+                          enum prestaging asker, int64_t now, json_t **ret, struct error *err)
 {
     struct inquiry inquiry;
-    int failed =
-        question_make(tx, campaigns, device, now, &inquiry, err) || explain(&inquiry, ret, err);
+    int failed = question_make(tx, campaigns, device, now, &inquiry, err);
 
+    inquiry.asker = asker;
+    failed = failed || explain(&inquiry, ret, err);
     inquiry_end(&inquiry);
     return failed ? -1 : 0;
 }

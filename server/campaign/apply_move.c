@@ -433,7 +433,8 @@ int deployment_move(struct tx *tx, struct campaigns *campaigns, struct deploymen
     assert(deployment_may_move(from, to) ||
            (from == to && to == DEPLOYMENT_DOWNLOADED && !deployment->is_open));
     deployment->is_cancelling &= deployment->is_open;
-    if (to != DEPLOYMENT_INSTALLING && strcmp(deployment->class, SILENT) == 0)
+    if (strcmp(deployment->class, LEFT) == 0 ||
+        (to != DEPLOYMENT_INSTALLING && strcmp(deployment->class, SILENT) == 0))
         deployment->class[0] = '\0';
     if (!deployment->is_open && /* the ticker comes too late for it */
         transfers_add(tx, deployment, transfers_covered(campaigns, deployment->row_id), err))
@@ -546,6 +547,11 @@ int deployment_ask_to_cancel(struct tx *tx, struct deployment *deployment, const
     if (deployment_save(tx, deployment, NULL, err))
         return -1;
     return append_event(tx, deployment, &passage, move, err);
+}
+
+enum deployment_state deployment_cancelled_as(const struct deployment *deployment)
+{
+    return strcmp(deployment->class, LEFT) == 0 ? DEPLOYMENT_REMOVED : DEPLOYMENT_CANCELLED;
 }
 
 bool deployment_is_untouched(struct campaigns *campaigns, const struct deployment *deployment)

@@ -24,13 +24,6 @@ static void outlook_clear(struct outlook *outlook)
     campaign_clear(&outlook->campaign);
 }
 
-static bool ends_with(const char *file, const char *suffix)
-{
-    size_t length = strlen(file), end = strlen(suffix);
-
-    return length >= end && strcmp(file + length - end, suffix) == 0;
-}
-
 static int add_target(struct tx *tx, const struct target *target, struct client_release *release,
                       struct error *err)
 {
@@ -42,10 +35,24 @@ static int add_target(struct tx *tx, const struct target *target, struct client_
     if (artifact_get(tx, sha256, &artifact, err))
         return -1;
     release->artifacts++;
-    release->has_swu |= ends_with(target->file, ".swu");
-    release->has_raucb |= ends_with(target->file, ".raucb");
+    release->has_raucb |= text_ends_with(target->file, ".raucb");
     release->is_encoded |= artifact.is_encrypted;
     return 0;
+}
+
+/* The targets come in order of component. */
+static bool each_component_has(const char *suffix, const struct target *targets, size_t count)
+{
+    bool has_one = count > 0;
+
+    for (size_t i = 0; i < count; i++) {
+        bool is_next = i > 0 && strcmp(targets[i].component, targets[i - 1].component) != 0;
+
+        if (is_next && !has_one)
+            return false;
+        has_one = (has_one && i > 0 && !is_next) || text_ends_with(targets[i].file, suffix);
+    }
+    return has_one;
 }
 
 /* What clients may stumble over. */
@@ -59,12 +66,12 @@ static int look_at_files(struct tx *tx, const struct outlook *outlook, struct cl
 
     *ret = (struct client_release){.is_prestaged =
                                        rules->install == INSTALL_PRESTAGE ||
-                                       (rules->install_windows.count &&
-                                        rules->download_windows.count && !rules->is_expedited)};
+                                       (rules->install_windows.count > 0 && !rules->is_expedited)};
     if (release_targets(tx, outlook->release.row_id, &targets, &count, err))
         return -1;
     for (size_t i = 0; i < count && !failed; i++)
         failed = add_target(tx, &targets[i], ret, err);
+    ret->has_swu = each_component_has(".swu", targets, count);
     targets_free(&targets, count);
     return failed;
 }

@@ -233,6 +233,8 @@ int inquiry_overtakes(const struct inquiry *inquiry, const struct deployment *cu
         return 0;
     if (resolve(&inquiry->question, &resolution, err))
         return -1;
+    if (resolution.reason == REASON_OFFER)
+        inquiry_hold(inquiry, &resolution);
     bool is_other = resolution.plan && resolution.plan->row_id != current->campaign_row;
     bool is_better = is_other && (inquiry->question.pin == PIN_RELEASE ||
                                   place_of(snapshot, resolution.plan->row_id) < place);
@@ -251,6 +253,31 @@ void inquiry_hold(const struct inquiry *inquiry, struct resolution *resolution)
     resolution->until = inquiry->question.now + resolution->install_wait;
 }
 
+bool deployment_may_begin(const struct deployment *deployment)
+{
+    return deployment->asks_consent && deployment->consent_at >= deployment->state_at &&
+           deployment_state_in(deployment) == DEPLOYMENT_WAITING && !deployment->is_cancelling;
+}
+
+bool inquiry_waits(const struct inquiry *inquiry, const struct deployment *deployment)
+{
+    return deployment_may_begin(deployment) ||
+           deployment_is_untouched(inquiry->campaigns, deployment);
+}
+
+static bool is_held(const struct inquiry *inquiry, const struct deployment *deployment)
+{
+    return deployment->held_until_at > inquiry->question.now;
+}
+
+bool inquiry_is_later(const struct inquiry *inquiry, const struct deployment *deployment,
+                      const struct resolution *terms)
+{
+    return is_held(inquiry, deployment) ||
+           (terms->reason != REASON_OFFER && !deployment_awaits_consent(deployment) &&
+            inquiry_waits(inquiry, deployment));
+}
+
 int inquiry_terms(const struct inquiry *inquiry, const struct deployment *deployment,
                   struct resolution *ret, struct error *err)
 {
@@ -261,8 +288,10 @@ int inquiry_terms(const struct inquiry *inquiry, const struct deployment *deploy
         return -1;
     if (deployment->consent_at && ret->install == INSTALL_OPTIONAL)
         ret->install = INSTALL_FORCED;
-    if (deployment->held_until_at > inquiry->question.now) {
-        ret->reason = REASON_REFETCH;
+    if (is_held(inquiry, deployment)) {
+        ret->reason = deployment->fetches < inquiry->campaigns->config->campaign_refetch_max
+                          ? REASON_UNVERIFIED
+                          : REASON_REFETCH;
         ret->until = deployment->held_until_at;
     } else if (deployment_is_untouched(inquiry->campaigns, deployment)) {
         inquiry_hold(inquiry, ret);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a device says. The same message twice is one message; words that do not fit the state are
- * kept as notes; contradicting finals resolve by precedence: reverted, then evidence of the
- * version, then failed, then claimed success. */
+/* What a device says. The same message twice in a row is one message; words that do not fit the
+ * state are kept as notes; contradicting finals resolve by precedence: reverted, then evidence of
+ * the version, then failed, then claimed success. */
 #include "campaign/engine.h"
 
 #include "campaign/failure.h"
@@ -24,6 +24,7 @@ struct hearing {
     const struct report *report;
     struct move move;
     char detail[DETAIL_SIZE];
+    bool is_repeat; /* it is the last that stands in the timeline */
 };
 
 /* Cuts at a whole character. */
@@ -45,6 +46,8 @@ static int note_as(struct tx *tx, struct hearing *h, const char *what, struct er
     const struct deployment *deployment = h->deployment;
     int64_t most = h->campaigns->config->device_reports_max, count = 0;
 
+    if (h->is_repeat)
+        return 0;
     if (!h->report->is_final &&
         event_told_count(tx, deployment->row_id, deployment->attempt, most, &count, err))
         return -1;
@@ -71,9 +74,10 @@ static int move_to(struct tx *tx, struct hearing *h, enum deployment_state to, s
     return deployment_move(tx, h->campaigns, h->deployment, to, &h->move, err);
 }
 
-/* A note that changed flags of the row. */
+/* A note that changed flags of the row: that is news, also in the same words. */
 static int note_and_save(struct tx *tx, struct hearing *h, struct error *err)
 {
+    h->is_repeat = false;
     if (deployment_save(tx, h->deployment, NULL, err))
         return -1;
     return note(tx, h, err);
@@ -108,8 +112,9 @@ static int64_t bytes_sent(const struct hearing *h)
     return sent > h->deployment->bytes_served ? sent : h->deployment->bytes_served;
 }
 
-/* Of the images that are for it; 0: not known. */
-static int64_t bytes_wanted(const struct hearing *h)
+/* Of the images that are for it, though of a delta no more than anything, or all the same; 0: not
+ * known. */
+static int64_t bytes_wanted(const struct hearing *h, bool of_deltas_all)
 {
     struct lookup lookup = {NULL, h->device->row_id};
     const struct filter_subject facts = subject_of(h->device, &lookup);
@@ -118,8 +123,17 @@ static int64_t bytes_wanted(const struct hearing *h)
     int64_t wanted = 0;
 
     for (size_t i = 0; i < count; i++)
-        wanted += image_is_for(&images[i], &facts) ? images[i].size : 0;
+        if (image_is_for(&images[i], &facts))
+            wanted += images[i].is_delta && !of_deltas_all ? 1 : images[i].size;
     return wanted;
+}
+
+/* Nothing was cut that could have failed for it. */
+static bool has_whole(const struct hearing *h)
+{
+    int64_t all = bytes_wanted(h, true);
+
+    return all > 0 && bytes_sent(h) >= all;
 }
 
 static bool has_begun(const struct hearing *h)
@@ -134,8 +148,8 @@ static bool has_fetched(const struct hearing *h)
     bool is_being_cancelled =
         h->deployment->is_cancelling && deployment_is_stoppable(deployment_state_in(h->deployment));
 
-    return has_begun(h) &&
-           ((!is_being_cancelled && !is_download_only(h)) || bytes_sent(h) >= bytes_wanted(h));
+    return has_begun(h) && ((!is_being_cancelled && !is_download_only(h)) ||
+                            bytes_sent(h) >= bytes_wanted(h, false));
 }
 
 /* Where no more was wanted it is over with that. */
@@ -168,6 +182,21 @@ static int take_claim(struct tx *tx, struct hearing *h, bool is_evident, struct 
     return take_installing(tx, h, err);
 }
 
+/* Whoever takes it for done would say so at each look, and some look without a pause: it is not
+ * shown to them for the time of a poll. Whoever fetches it then is done with that. */
+static int doubt(struct tx *tx, struct hearing *h, struct error *err)
+{
+    struct deployment *deployment = h->deployment;
+    int64_t until = h->move.now + h->campaigns->config->device_poll;
+
+    if (deployment->is_open && !deployment->is_cancelling && deployment->held_until_at < until) {
+        deployment->held_until_at = until;
+        if (deployment_save(tx, deployment, NULL, err))
+            return -1;
+    }
+    return note_as(tx, h, "unverified", err);
+}
+
 static int take_success(struct tx *tx, struct hearing *h, struct error *err)
 {
     bool is_skipped = strcmp(h->detail, SKIPPED) == 0;
@@ -176,14 +205,16 @@ static int take_success(struct tx *tx, struct hearing *h, struct error *err)
     if (deployment_is_evident(tx, h->deployment, h->device, &is_evident, err))
         return -1;
     if (!is_evident && (is_skipped || !has_fetched(h)))
-        return note_as(tx, h, "unverified", err);
+        return doubt(tx, h, err);
     return !is_evident && is_download_only(h) ? take_downloaded(tx, h, err)
                                               : take_claim(tx, h, is_evident, err);
 }
 
 /* -- failure -- */
 
-static int plan_retry(struct tx *tx, struct hearing *h, enum failure failure, struct error *err)
+/* What was to be cancelled is not tried again. */
+static int plan_retry(struct tx *tx, struct hearing *h, enum failure failure, bool is_unwanted,
+                      struct error *err)
 {
     CLEANUP(campaign_clear) struct campaign campaign = {0};
     CLEANUP(rules_clear) struct rules rules = {0};
@@ -194,7 +225,7 @@ static int plan_retry(struct tx *tx, struct hearing *h, enum failure failure, st
         return -1;
     deployment->failures++;
     deployment->retry_at =
-        campaign_is_over(campaign_state_in(&campaign))
+        is_unwanted || campaign_is_over(campaign_state_in(&campaign))
             ? 0
             : failure_retry_at(failure, deployment->failures, rules.attempts_max, h->move.now);
     snprintf(deployment->class, sizeof deployment->class, "%s", failure_name(failure));
@@ -223,7 +254,8 @@ static bool is_about_stump(const struct hearing *h, enum failure failure,
 }
 
 /* Our own doing: the device was cut off when its campaign or everything was halted, or stops as it
- * was told to. Whoever streams into its slot is cut while it installs. */
+ * was told to. Whoever streams into its slot is cut while it installs; whoever had the whole fails
+ * by itself. */
 static int take_interruption(struct tx *tx, struct hearing *h, enum failure failure, bool *ret,
                              struct error *err)
 {
@@ -231,11 +263,11 @@ static int take_interruption(struct tx *tx, struct hearing *h, enum failure fail
     enum deployment_state at = deployment_state_in(h->deployment);
     bool is_cuttable =
         deployment_is_stoppable(at) ||
-        (at == DEPLOYMENT_INSTALLING && has_begun(h) && bytes_sent(h) < bytes_wanted(h));
+        (at == DEPLOYMENT_INSTALLING && has_begun(h) && bytes_sent(h) < bytes_wanted(h, false));
     bool is_cancelling = h->deployment->is_cancelling;
 
     *ret = false;
-    if (!is_cuttable)
+    if (!is_cuttable || (failure != FAILURE_NETWORK && has_whole(h)))
         return 0;
     if (campaign_need(tx, h->deployment->campaign_row, &campaign, err))
         return -1;
@@ -250,7 +282,8 @@ static int take_interruption(struct tx *tx, struct hearing *h, enum failure fail
     close_with_final(h);
     h->move.cause = "server";
     h->move.detail = "interrupted_by_server";
-    return move_to(tx, h, is_over ? DEPLOYMENT_CANCELLED : DEPLOYMENT_WITHDRAWN, err);
+    return move_to(tx, h, is_over ? deployment_cancelled_as(h->deployment) : DEPLOYMENT_WITHDRAWN,
+                   err);
 }
 
 static int take_failure(struct tx *tx, struct hearing *h, struct error *err)
@@ -260,7 +293,7 @@ static int take_failure(struct tx *tx, struct hearing *h, struct error *err)
     enum deployment_state to =
         failure == FAILURE_INCOMPATIBLE ? DEPLOYMENT_NOT_APPLICABLE : DEPLOYMENT_FAILED;
     enum deployment_state from = deployment_state_in(h->deployment);
-    bool is_ours = false, is_evident = false;
+    bool is_ours = false, is_evident = false, was_to_stop = h->deployment->is_cancelling;
 
     if (failure == FAILURE_REVERTED && deployment_may_move(from, DEPLOYMENT_REVERTED))
         to = DEPLOYMENT_REVERTED;
@@ -274,7 +307,7 @@ static int take_failure(struct tx *tx, struct hearing *h, struct error *err)
     close_with_final(h);
     if ((is_evident && from == DEPLOYMENT_VERIFYING) || !deployment_may_move(from, to))
         return note_and_save(tx, h, err);
-    if (to != DEPLOYMENT_NOT_APPLICABLE && plan_retry(tx, h, failure, err))
+    if (to != DEPLOYMENT_NOT_APPLICABLE && plan_retry(tx, h, failure, was_to_stop, err))
         return -1;
     if ((failure == FAILURE_BOOT || failure == FAILURE_REVERTED) &&
         deployment_quarantine(tx, h->deployment, h->move.now, err))
@@ -315,12 +348,13 @@ static int take_rejected(struct tx *tx, struct hearing *h, struct error *err)
 
 static int take_cancelled(struct tx *tx, struct hearing *h, struct error *err)
 {
-    enum deployment_state state = deployment_state_in(h->deployment);
+    enum deployment_state to = deployment_cancelled_as(h->deployment);
 
-    if (!h->deployment->is_cancelling || !deployment_may_move(state, DEPLOYMENT_CANCELLED))
+    if (!h->deployment->is_cancelling ||
+        !deployment_may_move(deployment_state_in(h->deployment), to))
         return note(tx, h, err);
     close_with_final(h);
-    return deployment_move(tx, h->campaigns, h->deployment, DEPLOYMENT_CANCELLED, &h->move, err);
+    return deployment_move(tx, h->campaigns, h->deployment, to, &h->move, err);
 }
 
 /* It is past the point where it could stop. */
@@ -396,6 +430,8 @@ static int is_told_late(struct tx *tx, const struct deployment *deployment,
     return 0;
 }
 
+/* Only what is said twice in a row is one message sent twice: what comes again behind something
+ * else was meant. */
 static int is_known(struct tx *tx, const struct deployment *deployment, const struct report *report,
                     bool *ret, struct error *err)
 {
@@ -403,7 +439,15 @@ static int is_known(struct tx *tx, const struct deployment *deployment, const st
            memcmp(deployment->final_hash, report->hash, sizeof report->hash) == 0;
     if (*ret)
         return 0;
-    return event_has_message(tx, deployment->row_id, deployment->attempt, report->hash, ret, err);
+    return event_is_latest_message(tx, deployment->row_id, deployment->attempt, report->hash, ret,
+                                   err);
+}
+
+/* What decides is heard however often it was said: the device may have fetched, or been asked to
+ * stop once more, since. */
+static bool is_heard_again(const struct deployment *deployment, const struct report *report)
+{
+    return deployment->is_open && (report->is_final || report->kind == REPORT_CANCEL_REFUSED);
 }
 
 int campaign_take_report(struct tx *tx, struct campaigns *campaigns, struct device *device,
@@ -425,12 +469,12 @@ int campaign_take_report(struct tx *tx, struct campaigns *campaigns, struct devi
                  .message_hash = report->hash,
                  .told = report->told},
     };
-    bool is_duplicate, is_late;
+    bool is_late;
 
     cut(report->detail ? report->detail : "", hearing.detail);
-    if (is_known(tx, deployment, report, &is_duplicate, err))
+    if (is_known(tx, deployment, report, &hearing.is_repeat, err))
         return -1;
-    if (is_duplicate) {
+    if (hearing.is_repeat && !is_heard_again(deployment, report)) {
         *ret = REPORT_DUPLICATE;
         return 0;
     }

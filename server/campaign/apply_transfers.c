@@ -5,13 +5,13 @@
 #include "campaign/engine.h"
 
 #include "campaign/spans.h"
+#include "trust/apply.h"
 
 #include <string.h>
 
 #define BUCKETS 4096
 #define ENTRIES_MAX 20000
 #define BATCH 256
-#define WHOLE_MAX 8
 #define EVICTION_PROBES 64
 #define HOLD_LEAST INT64_C(900)
 #define HOLD_MOST INT64_C(86400)
@@ -37,18 +37,19 @@ struct transfers {
     size_t hand;                  /* where eviction looks next */
 };
 
-/* Images of one size that were sent as a whole. */
-struct whole {
-    int64_t size, rounds; /* since they were last counted */
+/* Images of one size of which something was sent. */
+struct sent {
+    int64_t size, rounds; /* as a whole, since that was last counted */
     int64_t wanted;       /* how many images these are */
+    bool is_whole, is_delta;
 };
 
 /* What is written of one deployment. */
 struct served {
     int64_t deployment_row, covered;
-    struct whole whole[WHOLE_MAX];
-    int whole_count;
-    int64_t fetched;                  /* rounds of all images that are counted now */
+    struct sent sent[RELEASE_FILES_MAX];
+    int sent_count;
+    int64_t fetched;                  /* rounds that are counted now */
     int64_t resumed_size, resumed_at; /* an image first seen in its middle; 0: none */
 };
 
@@ -176,6 +177,21 @@ void campaign_note_transfer(struct campaigns *campaigns, int64_t deployment_row,
     pthread_mutex_unlock(&campaigns->transfers->lock);
 }
 
+void campaign_note_whole(struct campaigns *campaigns, int64_t deployment_row, int64_t size)
+{
+    struct transfers *transfers = campaigns->transfers;
+
+    pthread_mutex_lock(&transfers->lock);
+    struct entry *entry = note(transfers, deployment_row, 0, 0, size);
+    if (entry && entry->rounds == 0) {
+        entry->spans.count = 0;
+        entry->rounds = entry->counted = 1;
+        transfers->dirty += !entry->is_dirty;
+        entry->is_dirty = true;
+    }
+    pthread_mutex_unlock(&transfers->lock);
+}
+
 void campaign_transfer_begins(struct campaigns *campaigns, int64_t deployment_row, int64_t size)
 {
     struct transfers *transfers = campaigns->transfers;
@@ -265,9 +281,10 @@ static void gather(struct transfers *transfers, struct entry *from, int64_t now,
         if (entry->deployment_row != from->deployment_row)
             continue;
         ret->covered += covered_of(entry);
-        if (entry->rounds > 0 && ret->whole_count < WHOLE_MAX)
-            ret->whole[ret->whole_count++] =
-                (struct whole){entry->size, entry->rounds - entry->counted, 0};
+        if (covered_of(entry) > 0 && ret->sent_count < RELEASE_FILES_MAX)
+            ret->sent[ret->sent_count++] = (struct sent){.size = entry->size,
+                                                         .rounds = entry->rounds - entry->counted,
+                                                         .is_whole = entry->rounds > 0};
         if (!entry->is_known && entry->rounds == 0 && entry->spans.count > 0 &&
             entry->spans.at[0].first > 0) {
             ret->resumed_size = entry->size;
@@ -322,26 +339,42 @@ static void put_back(struct transfers *transfers, const struct batch *batch)
     pthread_mutex_unlock(&transfers->lock);
 }
 
-/* NULL: it was not sent as a whole. */
-static struct whole *whole_of(struct served *served, int64_t size)
+/* NULL: nothing of it was sent. */
+static struct sent *sent_of(struct served *served, int64_t size)
 {
-    for (int i = 0; i < served->whole_count; i++)
-        if (served->whole[i].size == size)
-            return &served->whole[i];
+    for (int i = 0; i < served->sent_count; i++)
+        if (served->sent[i].size == size)
+            return &served->sent[i];
     return NULL;
 }
 
-/* Every image that is for this device was sent from the first byte to the last; and how often since
- * that was last counted. */
+/* How often all of these that were sent as a whole were. */
+static int64_t rounds_of(const struct served *served, bool of_deltas)
+{
+    int64_t rounds = INT64_MAX;
+
+    for (int i = 0; i < served->sent_count; i++) {
+        const struct sent *sent = &served->sent[i];
+
+        if (sent->wanted && sent->is_whole && sent->is_delta == of_deltas &&
+            sent->rounds / sent->wanted < rounds)
+            rounds = sent->rounds / sent->wanted;
+    }
+    return rounds == INT64_MAX ? 0 : rounds;
+}
+
+/* Every image that is for this device was sent: from the first byte to the last, or of a delta any
+ * range, for nobody can tell which it needs. Counted is what was sent as a whole, and deltas only
+ * where they are all there is. */
 static int has_all(struct tx *tx, const struct plan *plan, const struct deployment *deployment,
                    struct served *served, bool *ret, struct error *err)
 {
     struct device device;
     struct lookup lookup = {tx, deployment->device_row};
-    bool wants_any = false;
+    bool wants_any = false, has_each = true, only_deltas = true;
 
     *ret = false;
-    if (served->whole_count == 0)
+    if (served->sent_count == 0)
         return 0;
     enum step step = device_by_row(tx, deployment->device_row, &device, err);
     if (step != STEP_ROW)
@@ -350,23 +383,20 @@ static int has_all(struct tx *tx, const struct plan *plan, const struct deployme
     const struct image *images;
     size_t count = plan_images(plan, deployment->release_row, &images);
     for (size_t i = 0; i < count; i++) {
-        struct whole *whole = whole_of(served, images[i].size);
+        struct sent *sent = sent_of(served, images[i].size);
 
         if (!image_is_for(&images[i], &facts))
             continue;
-        if (!whole)
-            return 0;
         wants_any = true;
-        whole->wanted++;
+        only_deltas = only_deltas && images[i].is_delta;
+        has_each = has_each && sent && (sent->is_whole || images[i].is_delta);
+        if (sent) {
+            sent->wanted++;
+            sent->is_delta = images[i].is_delta;
+        }
     }
-    *ret = wants_any;
-    served->fetched = wants_any ? INT64_MAX : 0;
-    for (int i = 0; i < served->whole_count; i++) {
-        const struct whole *whole = &served->whole[i];
-
-        if (whole->wanted && whole->rounds / whole->wanted < served->fetched)
-            served->fetched = whole->rounds / whole->wanted;
-    }
+    *ret = wants_any && has_each;
+    served->fetched = rounds_of(served, only_deltas);
     return 0;
 }
 
@@ -422,6 +452,8 @@ static int advance(struct tx *tx, struct batch *batch, struct served *served,
     if (!plan) /* just created: the next note finds it */
         return deployment_save(tx, deployment, NULL, err);
     const struct move move = {.now = batch->now, .tenant_row = plan->tenant_row, .cause = "server"};
+    if (deployment->fetches < batch->campaigns->config->campaign_refetch_max)
+        deployment->held_until_at = 0; /* it had said to be done, and fetches now */
     if (has_all(tx, plan, deployment, served, &is_all, err) ||
         count_fetches(tx, batch, served, deployment, &move, err))
         return -1;
@@ -461,11 +493,14 @@ static void note_counted(struct transfers *transfers, const struct batch *batch)
     for (size_t i = 0; i < batch->count; i++) {
         const struct served *served = &batch->served[i];
 
-        for (int w = 0; w < served->whole_count; w++) {
-            struct entry *entry = find(transfers, served->deployment_row, served->whole[w].size);
+        for (int s = 0; s < served->sent_count; s++) {
+            struct entry *entry = find(transfers, served->deployment_row, served->sent[s].size);
+            int64_t counted = served->fetched * served->sent[s].wanted;
 
             if (entry)
-                entry->counted += served->fetched * served->whole[w].wanted;
+                entry->counted += counted < entry->rounds - entry->counted
+                                      ? counted
+                                      : entry->rounds - entry->counted;
         }
     }
     pthread_mutex_unlock(&transfers->lock);

@@ -99,7 +99,7 @@ static const struct {
     [CLIENT_TAKES_ONE_ARTIFACT] = {"one_artifact",
                                    "Their client takes releases of exactly one artifact and "
                                    "reports any other as failed."                                       },
-    [CLIENT_NEEDS_SWU] = {"no_swu",       "SWUpdate takes *.swu files only, and there is none."},
+    [CLIENT_NEEDS_SWU] = {"no_swu",       "SWUpdate fails where a component has no *.swu file."},
     [CLIENT_NEEDS_RAUCB] = {"no_raucb",     "RAUC takes *.raucb files only, and there is none."  },
     [CLIENT_DECODES_NOTHING] = {"encoded",      "Their client cannot decrypt the release's files."   },
     [CLIENT_DOES_NOT_WAIT] = {"no_prestage",

@@ -36,7 +36,8 @@ bool client_announces(enum client client);
 /* What of a release and its terms matters to a client. */
 struct client_release {
     size_t artifacts;
-    bool has_swu, has_raucb, is_encoded;
+    bool has_swu; /* in every component */
+    bool has_raucb, is_encoded;
     bool is_prestaged; /* only fetched, or fetched ahead of its install window */
 };
 enum client_warning {

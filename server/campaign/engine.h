@@ -121,6 +121,7 @@ int campaign_need(struct tx *tx, int64_t campaign_row, struct campaign *ret,
                   struct error *err) MUST_CHECK; /* NO_SUCH_CAMPAIGN */
 
 #define SILENT "silent" /* class of what is taken for installing because nothing is heard of it */
+#define LEFT "left"     /* class of what is cancelled because the device has left its campaign */
 
 /* What one counts as to the gates: a state, or a word of our own for a state that means something
  * else here (to be tried again; all there was to do was to download it). */
@@ -131,6 +132,8 @@ static inline bool deployment_awaits_consent(const struct deployment *deployment
 {
     return deployment->is_open && deployment->asks_consent && !deployment->consent_at;
 }
+/* What a cancel ends in: whoever has merely left may come back. */
+enum deployment_state deployment_cancelled_as(const struct deployment *deployment);
 /* For the timeline, without a move. */
 int deployment_tell(struct tx *tx, const struct deployment *deployment, const char *kind,
                     const char *to, const struct move *move, struct error *err) MUST_CHECK;
@@ -277,8 +280,15 @@ int inquiry_overtakes(const struct inquiry *inquiry, const struct deployment *cu
                       struct error *err) MUST_CHECK;
 /* A new offer to whoever would install at once waits for the install window. */
 void inquiry_hold(const struct inquiry *inquiry, struct resolution *resolution);
+/* It waited for consent, and has it now. */
+bool deployment_may_begin(const struct deployment *deployment);
+/* It has not begun: it waits with its campaign, and for the time the campaign goes by. */
+bool inquiry_waits(const struct inquiry *inquiry, const struct deployment *deployment);
+/* An open one is not shown for the reason in its terms. A person may agree at any time. */
+bool inquiry_is_later(const struct inquiry *inquiry, const struct deployment *deployment,
+                      const struct resolution *terms);
 /* How the release is to be installed now; what the device's person agreed to is forced. Reasons are
- * those of resolve_time() and REASON_REFETCH. */
+ * those of resolve_time(), REASON_REFETCH and REASON_UNVERIFIED. */
 int inquiry_terms(const struct inquiry *inquiry, const struct deployment *deployment,
                   struct resolution *ret, struct error *err) MUST_CHECK;
 
@@ -287,6 +297,9 @@ int inquiry_terms(const struct inquiry *inquiry, const struct deployment *deploy
 /* Consent is given, with the words for the timeline; NULL: those it was given ahead with. */
 int deployment_agree(struct tx *tx, struct deployment *deployment, const char *by,
                      const struct move *move, struct error *err) MUST_CHECK;
+/* What was agreed to is over: the device is asked anew. */
+int deployment_forget_consent(struct tx *tx, struct deployment *deployment,
+                              struct error *err) MUST_CHECK;
 /* Failed, fell back, lost, declined or cancelled. */
 bool deployment_is_failed(const struct deployment *deployment);
 /* Such a one is withdrawn without blame: the next poll offers it anew, with all attempts before it

@@ -12,6 +12,7 @@
 /* What of an image matters here. */
 struct image {
     int64_t size;
+    bool is_delta;   /* *.zck: devices fetch those ranges of it that they have not got */
     char **hardware; /* identifiers it is for */
     size_t hardware_count;
 };

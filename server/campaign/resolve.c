@@ -38,6 +38,7 @@ static const struct {
     [REASON_FREEZE]            = {7, "freeze", "A freeze holds updates back"},
     [REASON_WINDOW]            = {7, "window", "It is outside the hours of the campaign"},
     [REASON_REFETCH]           = {8, "refetch", "The device fetches the update again and again and tells no outcome; it waits before it is shown it again"},
+    [REASON_UNVERIFIED]        = {8, "unverified", "The device said that it was done without having fetched the update; it waits before it is shown it again"},
     [REASON_QUARANTINE]        = {8, "quarantine", "The device fell back from this release and is left in peace"},
     [REASON_CONFIRMED]         = {8, "confirmed", "The device has had this release confirmed"},
     [REASON_UNDER_WAY]         = {8, "under_way", "The update is on its way or being verified"},
@@ -332,8 +333,9 @@ static const struct zone *zone_for(const struct question *question, const struct
     return site && site->zone ? site->zone : plan->zone;
 }
 
-/* Outside the install window the image may come ahead, be it that there are download windows for
- * that, be it that the download had begun before; install windows alone hold the offer itself. */
+/* Install windows are about installing: outside them the image may come ahead. Only download
+ * windows hold the offer. Who cannot fetch without installing is seen to where the asker is known.
+ */
 static void ask_windows(const struct question *question, const struct plan *plan,
                         struct resolution *ret)
 {
@@ -348,9 +350,7 @@ static void ask_windows(const struct question *question, const struct plan *plan
         ret->install = INSTALL_PRESTAGE;
         ret->install_wait = opens_at - question->now;
     }
-    bool is_held = download->count > 0 ? !windows_are_open(download, zone, question->now, &opens_at)
-                                       : ret->install_wait > 0;
-    if (is_held) {
+    if (download->count > 0 && !windows_are_open(download, zone, question->now, &opens_at)) {
         ret->reason = REASON_WINDOW;
         ret->until = opens_at;
     }

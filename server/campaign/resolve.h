@@ -85,7 +85,8 @@ enum reason {
     REASON_FLOOR,
     REASON_FREEZE, /* step 7 */
     REASON_WINDOW,
-    REASON_REFETCH, /* step 8; of a deployment under way */
+    REASON_REFETCH, /* step 8; this and the next of a deployment under way */
+    REASON_UNVERIFIED,
     REASON_QUARANTINE,
     REASON_CONFIRMED,
     REASON_UNDER_WAY,

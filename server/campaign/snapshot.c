@@ -277,11 +277,21 @@ int campaigns_open(struct store *store, const struct config *config, struct camp
     return 0;
 }
 
+/* As of the last round, if there was one. */
+static void write_transfers(struct campaigns *campaigns)
+{
+    struct error err;
+
+    if (campaigns->capacity && transfers_flush(campaigns, atomic_load(&campaigns->ticked_at), &err))
+        log_warning("campaign.transfers_lost", CAUSE(&err));
+}
+
 void campaigns_close(struct campaigns **campaigns)
 {
     if (!*campaigns)
         return;
     campaigns_stop_ticker(*campaigns);
+    write_transfers(*campaigns);
     snapshot_release(&(*campaigns)->snapshot);
     transfers_free(&(*campaigns)->transfers);
     capacity_free(&(*campaigns)->capacity);

@@ -2,6 +2,8 @@
 /* A product's line of releases, and images, as the resolver needs them. */
 #include "campaign/engine.h"
 
+#include "core/text.h"
+
 #include <string.h>
 
 /* -- images -- */
@@ -11,6 +13,7 @@ static int image_make(const struct target *target, struct image *image, struct e
     json_auto_t *list = NULL;
 
     image->size = target->size;
+    image->is_delta = text_ends_with(target->file, ".zck");
     if (json_read(target->hardware_ids, strlen(target->hardware_ids), &list, err))
         return -1;
     image->hardware = calloc(json_array_size(list) + 1, sizeof *image->hardware);

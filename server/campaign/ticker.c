@@ -42,7 +42,7 @@ static enum deployment_state follower(const struct chore *chore,
                                       const struct deployment *deployment)
 {
     if (deployment->is_cancelling && deployment_is_stoppable(deployment_state_in(deployment)))
-        return DEPLOYMENT_CANCELLED;
+        return deployment_cancelled_as(deployment);
     return chore->to == DEPLOYMENT_INSTALLING && deployment_awaits_consent(deployment)
                ? DEPLOYMENT_WITHDRAWN
                : chore->to;

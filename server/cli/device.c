@@ -390,6 +390,8 @@ static const struct setting set_settings[] = {
      "announce", announce_value},
     {{"auto-confirm", "WORD", "yes: it agrees to whatever asks for its consent; or no"},
      "auto_confirm", switch_value},
+    {{"ask-attributes", NULL, "at its next poll it is asked for its attributes again"},
+     "ask_attributes", yes_value},
 };
 static const struct call list_call = {GET("/devices"), SHOWS(list_columns),
         .nothing = "No such devices.", SETTINGS(list_settings)},

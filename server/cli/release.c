@@ -133,8 +133,8 @@ static int put_setting(struct cli *cli, const struct image *image, char *setting
                       image->path);
     }
     refuse(cli, ENDS_MISUSED, "\"%s\" cannot be said of a file", name);
-    advise(cli, "--file FILE,component=NAME,hardware=ID+ID; as well security-version,");
-    advise(cli, "security-floor, encoding and plain-sha256");
+    advise(cli, "--file FILE,component=NAME,hardware=ID+ID; or security-version, security-floor,");
+    advise(cli, "encoding, plain-sha256");
     return -1;
 }
 
@@ -175,13 +175,12 @@ static int read_images(struct cli *cli, struct images *images)
     while ((text = option_at(cli, "file", images->count)))
         if (read_image(cli, text, &images->at[images->count++]))
             return -1;
-    if (!has_option(cli, "plain-sha256"))
-        return 0;
-    if (images->count > 1)
+    const char *plain = option(cli, "plain-sha256");
+    if (plain && images->count > 1)
         return refuse(cli, ENDS_MISUSED,
-                      "of several files each has its own: "
-                      "--file FILE,plain-sha256=HEX");
-    json_object_set_new(images->at->said, "plain_sha256", json_string(option(cli, "plain-sha256")));
+                      "each of several files has its own: --file FILE,plain-sha256=HEX");
+    if (plain && !json_object_get(images->at->said, "plain_sha256"))
+        json_object_set_new(images->at->said, "plain_sha256", json_string(plain));
     return 0;
 }
 

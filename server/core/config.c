@@ -16,6 +16,7 @@
 
 #define FILE_MAX_BYTES MIB
 #define PRINT_COLUMNS 80
+#define PATH_SHOWN_MAX 80
 
 enum setting_type {
     SETTING_TEXT,
@@ -66,6 +67,8 @@ static const struct setting settings[] = {
 struct config_file {
     struct config config;
     char *folder; /* where relative paths start */
+    char path[PATH_SHOWN_MAX + 1];
+    unsigned lines[COUNT_OF(settings)]; /* where in the file each is set; 0: nowhere */
 };
 
 static void *member(struct config *config, const struct setting *setting)
@@ -248,7 +251,6 @@ struct reading {
     const char *path;
     const char *rest; /* what libinih has not asked for yet */
     unsigned line;    /* the one it was given last, from 1 */
-    bool is_set[COUNT_OF(settings)];
     bool has_failed;
     struct error *err;
 };
@@ -296,10 +298,10 @@ static int take_setting(void *arg, const char *section, const char *key, const c
     if (!setting)
         fail_field(reading->err, PROBLEM_BAD_FIELD, key, "%s: there is no such setting in [%s]",
                    where, section);
-    else if (reading->is_set[setting - settings])
+    else if (reading->file->lines[setting - settings])
         fail_field(reading->err, PROBLEM_BAD_FIELD, key, "%s: it is set twice", where);
     else if (set(reading->file, setting, value, where, reading->err) == 0) {
-        reading->is_set[setting - settings] = true;
+        reading->file->lines[setting - settings] = reading->line;
         reading->has_failed = false;
     }
     return 1;
@@ -329,9 +331,9 @@ static int read_text(const char *path, char **ret, struct error *err)
 /* Complaints are short by construction: of a long path the end says most. */
 static const char *end_of_path(const char *path)
 {
-    size_t length = strlen(path), most = 80;
+    size_t length = strlen(path);
 
-    return length > most ? path + length - most : path;
+    return length > PATH_SHOWN_MAX ? path + length - PATH_SHOWN_MAX : path;
 }
 
 static char *folder_of(const char *path)
@@ -355,6 +357,7 @@ int config_load(const char *path, struct config **ret, struct error *err)
     path = end_of_path(path);
     struct reading reading = {
         .file = (struct config_file *)config, .path = path, .rest = text, .err = err};
+    strcpy(reading.file->path, path);
     int failed = ini_parse_stream(next_line, &reading, take_setting, &reading);
     if (reading.has_failed)
         return -1;
@@ -390,7 +393,22 @@ int config_set(struct config *config, const char *section, const char *key, cons
     snprintf(where, sizeof where, "%s.%s", section, key);
     if (!setting)
         return fail_field(err, PROBLEM_BAD_FIELD, key, "%s: there is no such setting", where);
-    return set((struct config_file *)config, setting, value, where, err);
+    struct config_file *file = (struct config_file *)config;
+    file->lines[setting - settings] = 0;
+    return set(file, setting, value, where, err);
+}
+
+int config_refuse(const struct config *config, const char *section, const char *key,
+                  const char *reason, struct error *err)
+{
+    const struct config_file *file = (const struct config_file *)config;
+    const struct setting *setting = find_setting(section, key);
+    unsigned line = setting ? file->lines[setting - settings] : 0;
+
+    if (line)
+        return fail_field(err, PROBLEM_BAD_FIELD, key, "%s:%u: %s: %s", file->path, line, key,
+                          reason);
+    return fail_field(err, PROBLEM_BAD_FIELD, key, "%s.%s: %s", section, key, reason);
 }
 
 void config_free(struct config **config)

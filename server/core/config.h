@@ -31,6 +31,9 @@ int config_defaults(const char *folder, struct config **ret, struct error *err) 
 /* Replaces one setting, as `--set section.key=value` does; same checks. */
 int config_set(struct config *config, const char *section, const char *key, const char *value,
                struct error *err) MUST_CHECK;
+/* Refuses a setting for what only its user or other settings know: "FILE:LINE: key: reason". */
+int config_refuse(const struct config *config, const char *section, const char *key,
+                  const char *reason, struct error *err) MUST_CHECK;
 void config_free(struct config **config);
 
 /* The commented sample of every setting with its default. */

@@ -32,18 +32,29 @@ static bool is_too_deep(const char *bytes, size_t length)
     return false;
 }
 
-int json_read(const char *bytes, size_t length, json_t **ret, struct error *err)
+static int read_with(const char *bytes, size_t length, size_t flags, json_t **ret,
+                     struct error *err)
 {
     json_error_t why;
 
     if (is_too_deep(bytes, length))
         return fail(err, PROBLEM_BAD_JSON, "nested deeper than %d levels", JSON_MAX_DEPTH);
-    json_t *value = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, &why);
+    json_t *value = json_loadb(bytes, length, flags, &why);
     if (!value)
         return fail(err, PROBLEM_BAD_JSON, "line %d, column %d: not valid JSON", why.line,
                     why.column);
     *ret = value;
     return 0;
+}
+
+int json_read(const char *bytes, size_t length, json_t **ret, struct error *err)
+{
+    return read_with(bytes, length, JSON_REJECT_DUPLICATES, ret, err);
+}
+
+int json_read_leniently(const char *bytes, size_t length, json_t **ret, struct error *err)
+{
+    return read_with(bytes, length, 0, ret, err);
 }
 
 static const json_t *member(const json_t *object, const char *name)

@@ -15,6 +15,9 @@
  * at most JSON_MAX_DEPTH deep (checked before parsing). Fails with BAD_JSON. The result is yours
  * (json_auto_t). */
 int json_read(const char *bytes, size_t length, json_t **ret, struct error *err) MUST_CHECK;
+/* The same for what devices in the field send: of a key said twice the last one counts. */
+int json_read_leniently(const char *bytes, size_t length, json_t **ret,
+                        struct error *err) MUST_CHECK;
 
 /* Members of an object, all borrowed from it. `name` is told to the client as the field at fault.
  * The plain form demands the member; with `_or` an absent or null member gives `otherwise`. */

@@ -23,6 +23,20 @@ static bool has_bits_behind(const struct network *network)
     return false;
 }
 
+/* ::ffff:192.0.2.0/120 is 192.0.2.0/24: addresses are compared as what they are. */
+static void unmap(struct network *network)
+{
+    static const uint8_t start[12] = {[10] = 0xff, [11] = 0xff};
+
+    if (network->family != AF_INET6 || network->bits < 8 * sizeof start ||
+        memcmp(network->address, start, sizeof start) != 0)
+        return;
+    memmove(network->address, network->address + sizeof start, 4);
+    memset(network->address + 4, 0, sizeof network->address - 4);
+    network->family = AF_INET;
+    network->bits -= 8 * sizeof start;
+}
+
 static int parse_one(char *word, struct network *ret, struct error *err)
 {
     char *slash = strchr(word, '/');
@@ -38,6 +52,7 @@ static int parse_one(char *word, struct network *ret, struct error *err)
         return fail(err, PROBLEM_BAD_FIELD, "\"%s/%s\" has no length from 0 to %u", word, slash + 1,
                     bits_of(ret->family));
     ret->bits = (unsigned)bits;
+    unmap(ret);
     if (has_bits_behind(ret))
         return fail(err, PROBLEM_BAD_FIELD, "\"%s/%u\" has bits behind its length", word,
                     ret->bits);

@@ -313,3 +313,10 @@ bool text_starts_with(const char *string, const char *prefix)
 {
     return strncmp(string, prefix, strlen(prefix)) == 0;
 }
+
+bool text_ends_with(const char *string, const char *suffix)
+{
+    size_t length = strlen(string), end = strlen(suffix);
+
+    return length >= end && strcmp(string + length - end, suffix) == 0;
+}

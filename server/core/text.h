@@ -63,5 +63,6 @@ bool identifier_ok(enum identifier kind, const char *string);
 bool utf8_ok(const char *string, size_t length); /* RFC 3629: no surrogates, no overlong forms */
 bool text_same_ignoring_case(const char *a, const char *b); /* ASCII only */
 bool text_starts_with(const char *string, const char *prefix);
+bool text_ends_with(const char *string, const char *suffix);
 
 #endif

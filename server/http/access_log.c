@@ -9,18 +9,20 @@ static const char *who(const struct request *req)
     return req->identity.kind == AUDIENCE_ANYONE ? "" : req->identity.id;
 }
 
-/* The query is left out: it may hold what nobody should read in a log. */
+/* The query is left out: it may hold what nobody should read in a log. A status from 400 up without
+ * a problem is an ordinary answer: there is nothing, or not now. */
 void access_log(const struct request *req, bool is_complete)
 {
     const struct http_server *server = request_server(req);
     const struct reply *reply = &req->reply;
     bool is_ours = req->step == STEP_SENDING; /* else libmicrohttpd or the peer ended it */
     int status = is_ours ? reply->status : 0;
-    bool is_error = status == 0 || status >= 400;
+    bool is_problem = status >= 400 && req->err.problem != PROBLEM_NONE;
+    const char *problem = is_problem ? problem_slug(req->err.problem) : "";
 
     if (server->log_requests == LOG_REQUESTS_NONE && status != 500)
         return;
-    if (server->log_requests == LOG_REQUESTS_ERRORS && !is_error)
+    if (server->log_requests == LOG_REQUESTS_ERRORS && status != 0 && !is_problem)
         return;
     log_event(status == 500 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "http.request",
               LOG_FIELDS(TEXT("listener", server->name),
@@ -29,7 +31,6 @@ void access_log(const struct request *req, bool is_complete)
                          NUMBER("status", status),
                          NUMBER("ms", clock_monotonic_ms() - req->began_ms),
                          NUMBER("first", req->content_first), NUMBER("sent", req->content_sent),
-                         TEXT("end", is_complete ? "complete" : "cut"),
-                         TEXT("problem", is_error && is_ours ? problem_slug(req->err.problem) : ""),
+                         TEXT("end", is_complete ? "complete" : "cut"), TEXT("problem", problem),
                          CAUSE(&req->err)));
 }

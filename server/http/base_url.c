@@ -4,9 +4,10 @@
 
 #include "core/text.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
-#define PORT_MAX 65535
+#define LABEL_MAX 63 /* RFC 1035 */
 #define FORWARDED_SIZE (HOST_NAME_LENGTH_MAX + sizeof "[]:65535")
 
 static const struct scheme {
@@ -21,13 +22,33 @@ struct origin {
     int64_t port; /* 0: not told */
 };
 
-static bool is_host(const char *host, size_t length)
+/* Labels of letters, digits and inner hyphens, separated by single dots; underscores, which some
+ * private networks have. */
+static bool is_host_name(const char *host)
 {
-    static const char plain[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._";
-    bool is_v6 = memchr(host, ':', length) != NULL;
+    static const char plain[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
 
-    return length <= HOST_NAME_LENGTH_MAX &&
-           strspn(host, is_v6 ? "0123456789abcdefABCDEF:." : plain) >= length;
+    do {
+        size_t length = strspn(host, plain);
+
+        if (!length || length > LABEL_MAX || host[0] == '-' || host[length - 1] == '-')
+            return false;
+        host += length;
+    } while (*host == '.' && *++host);
+    return !*host;
+}
+
+/* `field` is where the host stands with its brackets, if it has any. */
+static bool is_host(const char *field, const char *host, size_t length)
+{
+    char copy[HOST_NAME_LENGTH_MAX + 1];
+    struct in6_addr ignored;
+
+    if (length >= sizeof copy)
+        return false;
+    memcpy(copy, host, length);
+    copy[length] = '\0';
+    return *field == '[' ? inet_pton(AF_INET6, copy, &ignored) == 1 : is_host_name(copy);
 }
 
 bool base_url_ok(const char *url)
@@ -38,8 +59,9 @@ bool base_url_ok(const char *url)
 
     if (!text_starts_with(url, https.start) && !text_starts_with(url, http.start))
         return false;
-    return strlen(url) < BASE_URL_SIZE && host_split(strchr(url, ':') + 3, &host, &length, &port) &&
-           is_host(host, length);
+    const char *field = strchr(url, ':') + strlen("://");
+    return strlen(url) < BASE_URL_SIZE && host_split(field, &host, &length, &port) &&
+           is_host(field, host, length);
 }
 
 static void write_origin(const struct origin *origin, char ret[BASE_URL_SIZE])
@@ -91,9 +113,9 @@ static int read_forwarded(struct request *req, bool *ret_is_told, struct error *
         first_word(req, "X-Forwarded-Port", port, err) || read_scheme(scheme, &origin, err))
         return -1;
     *ret_is_told = *scheme || *host || *port;
-    if (!host_split(*host ? host : req->head.known[FIELD_HOST], &origin.host, &origin.length,
-                    &origin.port) ||
-        !is_host(origin.host, origin.length))
+    const char *field = *host ? host : req->head.known[FIELD_HOST];
+    if (!host_split(field, &origin.host, &origin.length, &origin.port) ||
+        !is_host(field, origin.host, origin.length))
         return fail_field(err, PROBLEM_BAD_REQUEST, "X-Forwarded-Host", "no host");
     if (*port && (!number_from_text(port, &origin.port) || !origin.port || origin.port > PORT_MAX))
         return fail_field(err, PROBLEM_BAD_REQUEST, "X-Forwarded-Port", "no port");

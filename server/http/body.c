@@ -115,5 +115,7 @@ int body_end(struct request *req, struct error *err)
         req->json = json_object();
         return req->json ? 0 : fail(err, PROBLEM_UNAVAILABLE, "out of memory");
     }
-    return json_read(req->body.length ? req->body.at : "", req->body.length, &req->json, err);
+    int (*read)(const char *, size_t, json_t **, struct error *) =
+        req->route->audience == AUDIENCE_DEVICE ? json_read_leniently : json_read;
+    return read(req->body.length ? req->body.at : "", req->body.length, &req->json, err);
 }

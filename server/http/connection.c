@@ -36,6 +36,9 @@ static enum MHD_Result send_reply(struct request *req)
         reply_drop(&req->reply);
         request_fail(req, &err);
     }
+    if (request_server(req)->closes_strangers && !req->client->is_proven &&
+        req->reply.status >= 400)
+        reply_header(&req->reply, "Connection", "close");
     struct MHD_Response *response = reply_response(&req->reply);
     if (!response)
         return MHD_NO;
@@ -212,6 +215,7 @@ enum MHD_Result connection_handle(void *lane, struct MHD_Connection *connection,
     } else {
         switch (req->step) {
         case STEP_HEAD:
+            request_run(req);
             req->method = method_from_text(method);
             result = handle_head(req, url, version);
             break;
@@ -302,6 +306,7 @@ void connection_notify(void *lane, struct MHD_Connection *connection, void **soc
         int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         *socket_context = client_new(lane, fd);
     } else if (client) {
+        request_abandon(client);
         connection_limits_remove(client->lane->server->limits, &client->peer);
         free(client);
         *socket_context = NULL;

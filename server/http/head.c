@@ -156,7 +156,7 @@ bool host_split(const char *field, const char **ret_host, size_t *ret_length, in
         strspn(rest, "0123456789") != strlen(rest))
         return false;
     *ret_port = 0;
-    if (*rest && !number_from_text(rest, ret_port))
+    if (*rest && (!number_from_text(rest, ret_port) || *ret_port > PORT_MAX))
         return false;
     *ret_host = host;
     *ret_length = length;

@@ -13,6 +13,7 @@
 
 #define HEAD_FIELDS_MAX 64
 #define HOST_NAME_LENGTH_MAX 253 /* RFC 1035 */
+#define PORT_MAX 65535
 #define BASE_URL_SIZE (sizeof "https://[]:65535" + HOST_NAME_LENGTH_MAX)
 
 enum method {

@@ -53,15 +53,6 @@ static void label(struct client *client, const struct identity *identity)
     secure_socket_label_device(client->fd, row);
 }
 
-static void note_proof(struct client *client, const struct http_hooks *hooks)
-{
-    if (client->is_proven || client->peer.has_certificate)
-        return;
-    client->is_proven = true;
-    if (hooks->proven)
-        hooks->proven(hooks->app, &client->peer);
-}
-
 static int check_audience(const struct request *req, struct error *err)
 {
     const struct http_hooks *hooks = &request_server(req)->hooks;
@@ -83,7 +74,7 @@ int request_authorise(struct request *req, struct error *err)
     keep(req->client, &req->identity);
     label(req->client, &req->identity);
     if (req->identity.kind != AUDIENCE_ANYONE)
-        note_proof(req->client, hooks);
+        req->client->is_proven = true;
     if (check_audience(req, err))
         return -1;
     if (hooks->seen && req->identity.kind != AUDIENCE_ANYONE)

@@ -27,7 +27,7 @@ struct lane {
     struct MHD_Daemon *daemon;
     uint32_t id_prefix, id_next;
     _Atomic uint64_t connections, requests, errors, bytes_content;
-    _Atomic int64_t running; /* requests begun and not finished */
+    _Atomic int64_t running; /* requests whose head is in and that are not finished */
 };
 
 struct http_server {
@@ -35,7 +35,7 @@ struct http_server {
     const struct config *config;
     struct http_hooks hooks;
     enum log_requests log_requests;
-    bool redirect_root, strict_transport, takes_forwarded;
+    bool redirect_root, strict_transport, takes_forwarded, closes_strangers;
     const char *base_url;
     size_t body_max;
     struct router *router;
@@ -113,6 +113,7 @@ struct request {
     struct MHD_Connection *connection;
     enum request_step step;
     bool is_head_open; /* the callback for headers is not over: a reply now ends the connection */
+    bool is_running;   /* counted by its lane */
     bool is_on_writer;
     char id[17];
     enum method method;
@@ -149,14 +150,20 @@ struct client {
     int fd;
     struct peer peer;
     struct identity identity; /* kept verdict on the certificate; kind ANYONE: none */
+    struct request *open;     /* begun, and not ended yet */
     int64_t device_label;
-    bool is_proven; /* without a certificate: one request said who is asking */
+    bool is_proven; /* one request said who is asking */
 };
 
 /* request.c */
 struct request *request_begin(struct client *client, struct MHD_Connection *connection,
                               const char *target); /* NULL when memory is out */
 void request_end(struct request *req);
+/* Ends the request that libmicrohttpd refused by itself: nobody is told of the end of those whose
+ * head never came to us. */
+void request_abandon(struct client *client);
+/* From here on a drain waits for its end. */
+void request_run(struct request *req);
 struct http_server *request_server(const struct request *req);
 
 /* identify.c */
@@ -168,8 +175,6 @@ int request_authorise(struct request *req, struct error *err) MUST_CHECK;
 int request_still_allowed(struct request *req, struct error *err) MUST_CHECK;
 
 /* base_url.c */
-/* Is this a start of links: scheme, host, port, nothing more? */
-bool base_url_ok(const char *url);
 /* Writes where links of this request begin; its head was checked. */
 int request_write_base_url(struct request *req, struct error *err) MUST_CHECK;
 

@@ -33,10 +33,12 @@ struct request *request_begin(struct client *client, struct MHD_Connection *conn
                               const char *target)
 {
     struct lane *lane = client->lane;
-    struct request *req = calloc(1, sizeof *req);
 
+    request_abandon(client);
+    struct request *req = calloc(1, sizeof *req);
     if (!req)
         return NULL;
+    client->open = req;
     req->client = client;
     req->connection = connection;
     req->is_head_open = true;
@@ -48,9 +50,14 @@ struct request *request_begin(struct client *client, struct MHD_Connection *conn
     write_id(lane, req->id);
     take_target(req, target ? target : "");
     reply_start(&req->reply, req);
-    atomic_fetch_add_explicit(&lane->running, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&lane->requests, 1, memory_order_relaxed);
     return req;
+}
+
+void request_run(struct request *req)
+{
+    req->is_running = true;
+    atomic_fetch_add_explicit(&req->client->lane->running, 1, memory_order_relaxed);
 }
 
 static void stream_end(struct request *req)
@@ -69,8 +76,16 @@ void request_end(struct request *req)
     if (req->json)
         json_decref(req->json);
     free(req->target);
-    atomic_fetch_sub_explicit(&req->client->lane->running, 1, memory_order_relaxed);
+    req->client->open = NULL;
+    if (req->is_running)
+        atomic_fetch_sub_explicit(&req->client->lane->running, 1, memory_order_relaxed);
     free(req);
+}
+
+void request_abandon(struct client *client)
+{
+    if (client->open)
+        request_end(client->open);
 }
 
 struct http_server *request_server(const struct request *req)

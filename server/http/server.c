@@ -81,6 +81,7 @@ static struct http_server *server_new(const struct http_server_options *options)
     server->redirect_root = options->redirect_root;
     server->strict_transport = options->strict_transport;
     server->takes_forwarded = options->takes_forwarded;
+    server->closes_strangers = options->closes_strangers;
     server->base_url = options->base_url ? options->base_url : "";
     server->body_max = options->body_max > 0 ? (size_t)options->body_max : SIZE_MAX;
     server->threads = options->threads;
@@ -101,9 +102,6 @@ int http_server_start(const struct http_server_options *options, struct http_ser
     assert(options->threads > 0);
     if (!server)
         return fail_internal(err, "out of memory");
-    if (*server->base_url && !base_url_ok(server->base_url))
-        return fail_internal(err, "device.base_url: \"%.100s\" is no URL of scheme, host and port",
-                             server->base_url);
     if (router_new(options->routes, &server->router, err) ||
         host_names_new(config->server_hostname, &server->host_names, err) ||
         connection_limits_new(&most, &server->limits, err) || alarms_start(&server->alarms, err) ||

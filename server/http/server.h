@@ -62,9 +62,6 @@ struct http_hooks {
      * and as often as the handler would be. */
     int (*perform)(void *app, const struct route *route, struct request *req, struct reply *reply,
                    struct error *err);
-    /* The first request of a connection without a certificate whose sender is known; may be NULL.
-     */
-    void (*proven)(void *app, const struct peer *peer);
     /* The store's generation: while it is unchanged a connection keeps its certificate's verdict.
      */
     uint64_t (*generation)(void *app);
@@ -87,6 +84,9 @@ void http_job_done(struct http_job *job, bool is_durable);
 void *http_job_link(struct http_job *job);
 #define HTTP_JOB_LINK_SIZE 64
 
+/* Is this a start of links: scheme, host, port, nothing more? */
+bool base_url_ok(const char *url);
+
 struct http_server;
 struct http_server_options {
     const char *name; /* "device" or "operator": for the log */
@@ -96,9 +96,11 @@ struct http_server_options {
     struct http_hooks hooks;
     bool redirect_root;    /* GET / goes to /console/ */
     int64_t body_max;      /* bodies in memory, whatever a row allows; 0: the rows alone */
-    const char *base_url;  /* of links, in place of the host that was asked; NULL or "": none */
+    const char *base_url;  /* of links, in place of the host that was asked, and base_url_ok(); NULL
+                              or "": none */
     bool takes_forwarded;  /* links begin as X-Forwarded-Proto, -Host and -Port of trusted peers say
                             */
+    bool closes_strangers; /* a refusal ends the connection of who never showed who they are */
     bool strict_transport; /* replies carry Strict-Transport-Security: for listeners browsers use */
 };
 int http_server_start(const struct http_server_options *options, struct http_server **ret,

@@ -218,6 +218,9 @@ int device_count_where(struct tx *tx, int64_t tenant_row, const struct device_co
                        device_count_fn each, void *arg, struct error *err) MUST_CHECK;
 int device_count_by_state(struct tx *tx, int64_t tenant_row, int64_t ret[DEVICE_STATE_COUNT],
                           struct error *err) MUST_CHECK;
+/* Those that wait for approval; `most` stands for more. */
+int device_count_pending(struct tx *tx, int64_t tenant_row, int64_t most, int64_t *ret,
+                         struct error *err) MUST_CHECK;
 int device_count_seen(struct tx *tx, int64_t since, int64_t *ret, struct error *err) MUST_CHECK;
 
 #endif

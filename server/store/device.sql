@@ -171,5 +171,8 @@ ORDER BY 1, 2;
 -- name: device_count_by_state
 SELECT state, count(*) FROM device WHERE tenant_row = :tenant GROUP BY state;
 
+-- name: device_count_pending
+SELECT count(*) FROM (SELECT 1 FROM device WHERE tenant_row = :tenant AND state = 'pending' LIMIT :most) AS waiting;
+
 -- name: device_count_seen
 SELECT count(*) FROM device_seen WHERE seen_at >= :since;

@@ -341,6 +341,16 @@ int device_count_by_state(struct tx *tx, int64_t tenant_row, int64_t ret[DEVICE_
     return step == STEP_DONE ? 0 : -1;
 }
 
+int device_count_pending(struct tx *tx, int64_t tenant_row, int64_t most, int64_t *ret,
+                         struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, device_count_pending_sql);
+
+    query_bind_number(&q, ":tenant", tenant_row);
+    query_bind_number(&q, ":most", most);
+    return read_count(&q, ret, err);
+}
+
 int device_count_seen(struct tx *tx, int64_t since, int64_t *ret, struct error *err)
 {
     CLEANUP(query_finish) struct query q = query_start(tx, device_count_seen_sql);

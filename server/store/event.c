@@ -4,6 +4,7 @@
 #include "store/event.sql.h"
 
 #include <assert.h>
+#include <string.h>
 
 #define MESSAGE_HASH_SIZE 32
 
@@ -47,6 +48,23 @@ int event_has_message(struct tx *tx, int64_t deployment_row, int64_t attempt,
     if (step == STEP_FAILED)
         return -1;
     *ret = step == STEP_ROW;
+    return 0;
+}
+
+int event_is_latest_message(struct tx *tx, int64_t deployment_row, int64_t attempt,
+                            const uint8_t hash[32], bool *ret, struct error *err)
+{
+    CLEANUP(query_finish) struct query q = query_start(tx, event_latest_message_sql);
+    size_t length;
+
+    query_bind_number(&q, ":deployment", deployment_row);
+    enum step step = query_step(&q, err);
+    *ret = false;
+    if (step != STEP_ROW)
+        return step == STEP_FAILED ? -1 : 0;
+    const uint8_t *latest = query_blob(&q, 1, &length);
+    *ret = query_number(&q, 0) == attempt && length == MESSAGE_HASH_SIZE &&
+           memcmp(latest, hash, length) == 0;
     return 0;
 }
 

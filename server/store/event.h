@@ -19,6 +19,9 @@ int event_append(struct tx *tx, const struct event *event, struct error *err) MU
 /* Whether this deployment and attempt took a message with this hash already. */
 int event_has_message(struct tx *tx, int64_t deployment_row, int64_t attempt,
                       const uint8_t hash[32], bool *ret, struct error *err) MUST_CHECK;
+/* Whether it was the last that it took. */
+int event_is_latest_message(struct tx *tx, int64_t deployment_row, int64_t attempt,
+                            const uint8_t hash[32], bool *ret, struct error *err) MUST_CHECK;
 
 /* What a device said of a deployment, the newest first, below `before` (0: from the end). Text is
  * borrowed for the call. */

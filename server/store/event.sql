@@ -10,6 +10,11 @@ VALUES (:tenant, :at, :kind, :device, :campaign, :deployment, :attempt, :message
 SELECT 1 FROM event
 WHERE deployment_row = :deployment AND attempt = :attempt AND message_hash = :message_hash LIMIT 1;
 
+-- The last that was said of a deployment.
+-- name: event_latest_message
+SELECT attempt, message_hash FROM event
+WHERE deployment_row = :deployment AND message_hash IS NOT NULL ORDER BY row_id DESC LIMIT 1;
+
 -- name: event_of_device
 SELECT row_id, at, tenant_row, kind, device_row, campaign_row, deployment_row, attempt, message_hash,
        from_state, to_state, cause, detail

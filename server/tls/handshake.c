@@ -33,6 +33,7 @@ struct handshake {
     SSL *ssl;           /* NULL until the first byte came */
     bool awaits_room;   /* also watched for EPOLLOUT */
     bool awaits_header; /* a PROXY protocol header comes before TLS */
+    bool has_ended;     /* the peer sends nothing more */
     bool is_quiet;      /* of a front end that has not spoken for anybody: a health check */
     int64_t began_at_ms;
     struct peer peer;
@@ -178,7 +179,8 @@ static void finish(struct handshake_thread *thread, struct handshake *handshake,
         refuse(thread, handshake);
         return;
     }
-    if (handshake->peer.has_certificate)
+    /* Where nobody is asked for a certificate, a wrong secret has a limit of its own. */
+    if (handshake->peer.has_certificate || options->audience == TLS_TOKENS)
         limits_give_back(shared->limits, &handshake->peer.address, now_ms);
     epoll_ctl(thread->epoll_fd, EPOLL_CTL_DEL, handshake->fd, NULL);
     if (secure_socket_attach(handshake->fd, handshake->ssl, &handshake->peer, &err)) {
@@ -245,6 +247,8 @@ static bool take_header(struct handshake_thread *thread, struct handshake *hands
     }
     switch (proxy_header_read(bytes, (size_t)got, &header)) {
     case PROXY_INCOMPLETE:
+        if (handshake->has_ended)
+            refuse(thread, handshake);
         return false;
     case PROXY_REFUSED:
         handshake->is_quiet = false;
@@ -262,8 +266,10 @@ static bool take_header(struct handshake_thread *thread, struct handshake *hands
     return take_source(thread, handshake, &header, now_ms);
 }
 
-static void advance(struct handshake_thread *thread, struct handshake *handshake, int64_t now_ms)
+static void advance(struct handshake_thread *thread, struct handshake *handshake, uint32_t events,
+                    int64_t now_ms)
 {
+    handshake->has_ended |= (events & EPOLLRDHUP) != 0;
     if (handshake->awaits_header && !take_header(thread, handshake, now_ms))
         return;
     if (!handshake->ssl && !open_ssl(thread, handshake)) {
@@ -405,7 +411,7 @@ static bool run_once(struct handshake_thread *thread)
         if (about == &shared->stop_fd)
             return true;
         if (about)
-            advance(thread, about, now_ms);
+            advance(thread, about, events[i].events, now_ms);
         else
             must_accept = true;
     }

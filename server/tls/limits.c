@@ -64,10 +64,12 @@ static uint64_t prefix_of(const struct sockaddr_storage *address)
 }
 
 /* Mixed with a random seed, so that nobody outside can choose who shares a set with whom. */
-static uint64_t hash(uint64_t seed, uint64_t prefix)
+static uint64_t hash(uint64_t seed, uint64_t prefix, const char *about)
 {
     uint64_t mixed = seed ^ prefix;
 
+    for (; *about; about++)
+        mixed = (mixed ^ (uint8_t)*about) * 1099511628211u;
     for (int i = 0; i < 3; i++) {
         mixed ^= mixed >> 33;
         mixed *= 0xff51afd7ed558ccdULL;
@@ -90,11 +92,12 @@ static int64_t tokens_at(const struct limits *limits, const struct bucket *bucke
     return tokens < limits->most ? tokens : limits->most;
 }
 
-/* The address's bucket, filled up to now; a full one takes the place of the fullest. */
+/* The bucket of the address in this matter, filled up to now; a full one takes the place of the
+ * fullest. */
 static struct bucket *find(struct limits *limits, const struct sockaddr_storage *address,
-                           int64_t now_ms)
+                           const char *about, int64_t now_ms)
 {
-    uint64_t key = hash(limits->seed, prefix_of(address));
+    uint64_t key = hash(limits->seed, prefix_of(address), about);
     struct bucket *set = limits->buckets[key % limits->sets];
     struct bucket *found = &set[0];
 
@@ -111,10 +114,11 @@ static struct bucket *find(struct limits *limits, const struct sockaddr_storage 
     return found;
 }
 
-bool limits_take(struct limits *limits, const struct sockaddr_storage *address, int64_t now_ms)
+bool limits_take_about(struct limits *limits, const struct sockaddr_storage *address,
+                       const char *about, int64_t now_ms)
 {
     pthread_mutex_lock(&limits->lock);
-    struct bucket *bucket = find(limits, address, now_ms);
+    struct bucket *bucket = find(limits, address, about, now_ms);
     bool has_token = bucket->tokens >= TOKEN;
     if (has_token)
         bucket->tokens -= TOKEN;
@@ -122,10 +126,15 @@ bool limits_take(struct limits *limits, const struct sockaddr_storage *address, 
     return has_token;
 }
 
+bool limits_take(struct limits *limits, const struct sockaddr_storage *address, int64_t now_ms)
+{
+    return limits_take_about(limits, address, "", now_ms);
+}
+
 void limits_give_back(struct limits *limits, const struct sockaddr_storage *address, int64_t now_ms)
 {
     pthread_mutex_lock(&limits->lock);
-    struct bucket *bucket = find(limits, address, now_ms);
+    struct bucket *bucket = find(limits, address, "", now_ms);
     bucket->tokens += TOKEN;
     if (bucket->tokens > limits->most)
         bucket->tokens = limits->most;

@@ -20,7 +20,6 @@ struct tls_listener {
     struct handshake_shared shared; /* context_lock guards the generation too */
     struct session_store *sessions;
     struct verified *verified;
-    struct limits *own_limits;
     uint64_t generation;
     int port;
     struct handshake_thread threads[];
@@ -235,10 +234,7 @@ static int allocate(struct tls_listener *listener, struct error *err)
 
     listener->sessions = session_store_new(is_for_devices ? (size_t)config->tls_sessions_max : 0);
     listener->verified = verified_new(is_for_devices ? (size_t)config->tls_verified_max : 1024);
-    if (!listener->shared.options.limits)
-        listener->own_limits = tls_address_limits(config);
-    listener->shared.limits =
-        listener->own_limits ? listener->own_limits : listener->shared.options.limits;
+    listener->shared.limits = tls_address_limits(config);
     if (!listener->sessions || !listener->verified || !listener->shared.limits)
         return fail_internal(err, "no memory for a listener");
     listener->shared.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -313,7 +309,7 @@ void tls_listener_stop(struct tls_listener **listener)
     close_fd(&mine->shared.listen_fd);
     close_fd(&mine->shared.stop_fd);
     SSL_CTX_free(mine->shared.context);
-    limits_free(&mine->own_limits);
+    limits_free(&mine->shared.limits);
     session_store_release(&mine->sessions);
     verified_release(&mine->verified);
     pthread_mutex_destroy(&mine->shared.context_lock);

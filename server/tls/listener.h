@@ -18,7 +18,7 @@ enum tls_audience {
     TLS_PROXIES,   /* devices behind a proxy that verified their certificates: likewise */
     TLS_AUDIENCES
 };
-/* For limits that others share: tls.address_rate and tls.address_burst. NULL when memory is out. */
+/* For limits elsewhere: tls.address_rate and tls.address_burst. NULL when memory is out. */
 struct limits *tls_address_limits(const struct config *config);
 /* "device", "operator", "token", "proxy": also systemd's name of the socket. */
 const char *tls_audience_name(enum tls_audience audience);
@@ -33,9 +33,8 @@ struct tls_listener_options {
     enum tls_audience audience;
     const struct config *config; /* must outlive the listener */
     unsigned threads;
-    int inherited_fd;      /* a listening socket from systemd, or -1: bind config's address */
-    int port;              /* replaces the configured port when >= 0; 0 means any free one */
-    struct limits *limits; /* of addresses; must outlive the listener. NULL: it has its own */
+    int inherited_fd; /* a listening socket from systemd, or -1: bind config's address */
+    int port;         /* replaces the configured port when >= 0; 0 means any free one */
     connection_fn on_connection;
     void *arg;
 };

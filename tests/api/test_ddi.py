@@ -2,11 +2,12 @@
 import hashlib
 import os
 import re
+import time
 import urllib.parse
 
 import pytest
 
-from conftest import wait_for
+from conftest import Device, wait_for
 
 IMAGE = os.urandom(150_000)
 
@@ -52,6 +53,10 @@ class Offer:
 
     def tell(self, *words, kind="deploymentBase", **more):
         return self.device.ddi("POST", f"/{kind}/{self.action}/feedback", json=feedback(*words, **more))
+
+    def restart(self):
+        self.server.restart()
+        self.device = Device(self.server, self.device.id, self.device.folder)
 
     def state(self):
         return self.server.operator("GET", f"/api/v1/devices/{self.device.id}").json()["deployment"]["state"]
@@ -156,7 +161,7 @@ def test_what_swupdate_sends_is_taken(shared_server):
 
 
 @pytest.mark.parametrize("body, status", [
-    ({}, 400), ({"data": {}}, 400), ({"data": {"a": 5}}, 400), ({"data": {"a": "ü"}}, 400),
+    ({}, 400), ({"data": {}}, 400), ({"data": {"a": [5]}}, 400), ({"data": {"a": 5, "b": 1.5, "c": True}}, 200), ({"data": {"a": "ü"}}, 400),
     ({"data": {"a": "x" * 129}}, 400), ({"data": {"x" * 129: "a"}}, 400), ({"mode": "x", "data": {"a": "b"}}, 400),
     ({"data": {f"k{i}": "v" for i in range(101)}}, 429), ({"data": {"x" * 128: "y" * 128}}, 200),
 ])
@@ -166,9 +171,18 @@ def test_attributes_obey_their_limits(shared_server, body, status):
     assert device.ddi("PUT", "/configData", json=body).status == status
 
 
+def test_what_careless_clients_write_is_read_as_hawkbit_reads_it(shared_server):
+    device = shared_server.new_device("careless-1")
+    answer = device.ddi("PUT", "/configData", headers={"Content-Type": "application/json"},
+                        body=b'{"data":{"n":93,"x":1.1,"yes":true,"a":"1","a":"2"},"id":"","id":7}')
+    assert answer.status == 200, answer
+    shown = shared_server.operator("GET", "/api/v1/devices/careless-1").json()
+    assert shown["attributes"] == {"n": "93", "x": "1.1", "yes": "true", "a": "2"}
+
+
 def test_bodies_that_are_not_json_are_refused(shared_server):
     device = shared_server.new_device("attr-3")
-    for body in (b"{", b'{"data":{"a":"1"}} x', b'{"data":{"a":"1","a":"2"}}', b'{"data":{"a":"\\u0000"}}'):
+    for body in (b"{", b'{"data":{"a":"1"}} x', b'{"data":{"a":"\\u0000"}}'):
         answer = device.ddi("PUT", "/configData", body=body, headers={"Content-Type": "application/json"})
         assert answer.status == 400, body
     assert device.ddi("PUT", "/configData", body=b"{}", headers={"Content-Type": "application/cbor"}).status == 415
@@ -245,6 +259,45 @@ def test_a_skipped_update_is_not_taken_for_success(shared_offer):
     assert shared_offer.state() not in ("verifying", "confirmed")
 
 
+def test_a_success_that_was_not_believed_is_after_a_download(offer):
+    document = offer.document()
+    assert offer.tell("closed", "success").status == 200
+    assert offer.state() == "offered" and "deploymentBase" not in links(offer.device)
+    whole = document["deployment"]["chunks"][0]["artifacts"][0]["_links"]["download"]
+    assert offer.device.request("GET", path_of(whole)).body == IMAGE
+    assert offer.tell("closed", "success").status == 200
+    assert offer.state() in ("verifying", "confirmed")
+
+
+@pytest.mark.parametrize("asked, is_believed", [
+    (f"bytes={len(IMAGE)}-", True), (f"bytes={len(IMAGE) + 1}-", False), (f"bytes=9-0,{len(IMAGE)}-", False)])
+def test_the_range_behind_the_whole_is_as_good_as_the_whole(server, asked, is_believed):
+    offer = Offer(server)
+    path = path_of(offer.artifact()["_links"]["download"])
+    assert offer.device.request("GET", path, headers={"Range": asked}).status == 416
+    assert offer.tell("closed", "success").status == 200
+    assert (offer.state() in ("verifying", "confirmed")) == is_believed
+
+
+def test_what_was_fetched_just_before_an_orderly_stop_is_remembered(server):
+    offer = Offer(server)
+    server.settings["campaign.tick"] = "60"
+    offer.restart()
+    path = path_of(offer.artifact()["_links"]["download"])
+    assert offer.device.request("GET", path).body == IMAGE
+    offer.restart()
+    assert offer.tell("closed", "success").status == 200
+    assert offer.state() in ("verifying", "confirmed")
+
+
+def test_a_line_that_comes_again_stands_in_the_history_again(shared_offer):
+    for line in ("first", "second", "first", "first"):
+        assert shared_offer.tell("proceeding", "none", line).status == 200
+    query = "&actionHistory=3" if "?" in shared_offer.link else "?actionHistory=3"
+    answer = shared_offer.device.request("GET", shared_offer.link + query)
+    assert answer.json()["actionHistory"]["messages"] == ["first", "second", "first"]
+
+
 @pytest.mark.parametrize("body", [
     {}, {"status": {}}, {"status": {"execution": "closed"}},
     {"status": {"execution": "closed", "result": {"finished": "perhaps"}}},
@@ -276,6 +329,37 @@ def test_a_cancelled_action_hides_and_asks_for_an_acknowledgement(offer):
     assert offer.tell("closed", "success", "cancellation acknowledged.", kind="cancelAction").status == 200
     assert "cancelAction" not in links(offer.device)
     assert offer.tell("closed", "success", "cancellation acknowledged.", kind="cancelAction").status == 200
+
+
+def test_who_loses_its_pin_is_asked_to_stop_and_may_succeed(server):
+    device, release = server.new_device("d1", hardware="gw"), server.publish("1.1", IMAGE)
+    pin = "/api/v1/devices/d1/pin"
+    assert server.operator("PUT", pin, json={"release": release, "reason": "a trial"}).status == 200
+    document = device.request("GET", path_of(wait_link(device, "deploymentBase"))).json()
+    whole = document["deployment"]["chunks"][0]["artifacts"][0]["_links"]["download"]
+    assert device.request("GET", path_of(whole)).body == IMAGE
+    assert server.operator("DELETE", pin).status == 204
+    assert path_of(wait_link(device, "cancelAction")).endswith(f"/cancelAction/{document['id']}")
+    told = device.ddi("POST", f"/deploymentBase/{document['id']}/feedback", json=feedback("closed", "success"))
+    assert told.status == 200
+    assert server.operator("GET", "/api/v1/devices/d1").json()["deployment"]["state"] in ("verifying", "confirmed")
+
+
+def test_who_installs_at_once_is_explained_as_it_is_answered(server):
+    device = server.new_device("d1", hardware="gw")
+    hour = (time.gmtime().tm_hour + 6) % 24
+    server.campaign(server.publish("1.1", IMAGE),
+                    windows={"zone": "Etc/UTC", "install": [{"start": f"{hour:02}:00", "length": "1h"}]})
+
+    def explained():
+        return server.operator("GET", "/api/v1/devices/d1/explain").json()["answer"]["code"]
+
+    assert "deploymentBase" not in links(device)
+    wait_for(lambda: explained() == "window", what="the window")
+    assert "deploymentBase" not in links(device)
+    assert server.operator("PATCH", "/api/v1/devices/d1", json={"announce": True}).status == 200
+    assert explained() == "offer"
+    assert "deploymentBase" in links(device)
 
 
 def test_a_cancel_that_nobody_asked_for_is_405(shared_offer):

@@ -153,10 +153,9 @@ def grounds(installation, tmp_path_factory):
 
 
 def window(opens_in, length):
-    """To be installed at those hours only, and fetched at any."""
+    """To be installed at those hours only."""
     start = time.gmtime(time.time() + opens_in)
-    return {"zone": "Etc/UTC", "install_windows": [{"start": time.strftime("%H:%M", start), "length": length}],
-            "download_windows": [{"start": "00:00", "length": "24h"}]}
+    return {"zone": "Etc/UTC", "install_windows": [{"start": time.strftime("%H:%M", start), "length": length}]}
 
 
 class Play:
@@ -225,6 +224,10 @@ class Play:
     def event_authorities(self):
         """Proxies must name who issued the certificate."""
         self.move_to(**{"proxy.authorities": "aa11 bb22"})
+
+    def event_legacy(self):
+        """Proxies use hawkBit's older headers."""
+        self.move_to(**{"proxy.header": "X-Ssl-Client-Cn"})
 
     def event_distrusted(self):
         """The proxies to be trusted are elsewhere."""

@@ -82,9 +82,6 @@ def target(site):
     return Target(site, site.spare.pop())
 
 
-ANY_TIME = {"start": "00:00", "length": "24h"}
-
-
 def window(opens_in, length="1h"):
     """A daily window that opens so many seconds from now."""
     return {"start": time.strftime("%H:%M", time.gmtime(time.time() + opens_in)), "length": length}
@@ -122,6 +119,24 @@ def test_a_device_is_made_with_an_id_a_token_and_manners(ask):
 def test_a_bad_device_is_refused_with_its_member(ask, body, field):
     problem(ask("POST", "/devices", json={"id": "refused", **body}), 400, field)
     problem(ask("GET", "/devices/refused"), 404)
+
+
+def test_a_device_is_asked_for_its_attributes_again(ask, target):
+    assert target.device.ddi("PUT", "/configData", json={"data": {"otad.version": "1.0", "kernel": "6.1"}}).status == 200
+    assert ask("GET", target.path).json()["asks_attributes"] is False and "configData" not in target.links()
+    asked = ask("PATCH", target.path, json={"ask_attributes": True})
+    assert asked.status == 200 and asked.json()["asks_attributes"] is True
+    assert "configData" in target.links()
+    assert target.device.ddi("PUT", "/configData", json={"data": {"kernel": "6.6"}}).status == 200
+    told = ask("GET", target.path).json()
+    assert told["asks_attributes"] is False and told["attributes"]["kernel"] == "6.6" and "configData" not in target.links()
+    problem(ask("PATCH", target.path, json={"ask_attributes": "yes"}), 400, "ask_attributes")
+    assert audited(ask, "device.change", target.id)
+
+
+def test_who_does_not_say_its_client_has_none(ask, target):
+    assert target.device.ddi("GET").status == 200
+    assert ask("GET", target.path).json()["client"] is None
 
 
 @pytest.mark.parametrize("agent, name, version", [
@@ -173,15 +188,17 @@ def test_a_release_that_is_only_fetched_is_over_when_it_is_there(target):
 
 
 def test_a_closed_window_holds_it_back_and_an_open_one_does_not(target):
-    pin = target.pin(install_windows=[window(6 * 3600)], download_windows=[ANY_TIME], zone="Etc/UTC")
+    pin = target.pin(install_windows=[window(6 * 3600)], zone="Etc/UTC")
     assert [kept["length"] for kept in pin["install_windows"]] == [3600] and pin["zone"] == "Etc/UTC"
     assert target.links().get("deploymentBase") is None
     assert target.deployments() == []
     assert target.ask("PATCH", json={"announce": True}).status == 200
     action, offered = target.base()
     assert (offered["download"], offered["update"], offered["maintenanceWindow"]) == ("forced", "skip", "unavailable")
+    target.fetch(target.offer())
+    wait_for(lambda: target.deployment(action)["state"] == "downloaded", what="the image to be there")
     target.pin(install_windows=[window(-3600, "2h"), window(0, "2h")], zone="Etc/UTC")
-    if target.deployment(action)["is_cancelling"]:
+    if "cancelAction" in target.links():
         assert target.says(action, "closed", "success", kind="cancelAction").status == 200
     again, offered = target.base()
     assert again != action
@@ -206,6 +223,20 @@ def test_what_asks_for_consent_waits_for_it(ask, target):
     assert target.base()[0] == action
     assert "by phone" in audited(ask, "deployment.consent", target.id)[0]["detail"]
     assert "shift" in audited(ask, "deployment.deny", target.id)[0]["detail"]
+
+
+@pytest.mark.parametrize("by", ["device", "operator"])
+def test_consent_taken_back_cuts_the_download(target, by):
+    target.pin(consent=True, caps={"transfer_rate": 1000})
+    target.links()
+    action = target.deployments()[0]["action"]
+    assert target.word(action, "consent", given=True).status == 200
+    running = Download(target, target.artifact(target.wait_offer()))
+    denied = (target.device.ddi("POST", f"/confirmationBase/{action}/feedback", json={"confirmation": "denied"})
+              if by == "device" else target.word(action, "consent", given=False))
+    assert denied.status == 200, denied
+    assert not running.to_the_end()
+    assert target.offer() is None and target.deployment(action)["consent"] == "required"
 
 
 def test_consent_given_ahead_is_for_what_waits_and_what_comes(target):
@@ -405,7 +436,8 @@ def test_otactl_does_all_of_it(site, target):
     shown = ctl("device", "set", target.id, "--announce", "no", "--auto-confirm", "yes")
     assert re.search(r"Agrees to all: +yes", shown) and re.search(r"Is told ahead: +no", shown)
     assert target.ask("GET").json()["announce"] is False
-    ctl("device", "set", target.id, "--announce", "auto", "--auto-confirm", "no")
+    ctl("device", "set", target.id, "--announce", "auto", "--auto-confirm", "no", "--ask-attributes")
+    assert target.ask("GET").json()["asks_attributes"] is True
     assert target.ask("GET").json()["announce"] is None
     assert site.otactl("device", "set", target.id, "--auto-confirm", "maybe", check=False).returncode == 2
     assert f"d-{action}" in ctl("device", "show", target.id)

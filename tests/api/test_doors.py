@@ -281,19 +281,88 @@ def test_who_may_not_administer_tokens_makes_none(doors):
     assert robot.request("POST", "/api/v1/devices/certified/token").status == 403
 
 
-def test_guessing_is_slowed_down_per_address(start_server):
+def test_guesses_are_refused_per_device_and_cost_nobody_else(start_server):
     doors = new_doors(start_server, tls_address_rate="1", tls_address_burst="20")
     assert doors.authentication("PATCH", json={"target_tokens": True}).status == 200
-    doors.register("t-1")
-    good, bad = doors.new_token("t-1"), doors.token("TargetToken wrong-wrong-wrong")
-    for _ in range(40):  # what is right costs nothing
-        assert polls(doors.token("TargetToken " + good), "t-1") == 200
-    bad.keep = True
-    answers = [polls(bad, "t-1") for _ in range(40)]
-    assert set(answers) == {401, 429} and answers[0] == 401 and answers[-1] == 429
-    assert answers.count(401) < 30
+    doors.register("t-1"), doors.register("t-2")
+    good = [doors.token("TargetToken " + doors.new_token(name)) for name in ("t-1", "t-2")]
+    bad = doors.token("TargetToken wrong-wrong-wrong")
+    answers = [polls(bad, "t-1") for _ in range(60)]
+    assert answers[:20] == [401] * 20 and answers.count(429) > 30
+    assert polls(bad, "t-2") == 401
+    for _ in range(40):  # each over a connection of its own, from the address of the guesses
+        assert [polls(client, name) for client, name in zip(good, ("t-1", "t-2"))] == [200, 200]
     log = doors.server.log()
-    assert "device.secret_refused" in log and "wrong-wrong" not in log
+    assert "wrong-wrong" not in log and 20 <= log.count("device.secret_refused") < 50
+
+
+def test_guesses_at_the_gateway_token_are_not_held_against_it(start_server):
+    doors = new_doors(start_server, tls_address_rate="1", tls_address_burst="20")
+    good = doors.token("GatewayToken " + doors.new_gateway_token())
+    assert {polls(doors.token("GatewayToken wrong"), f"g-{n}") for n in range(60)} == {401}
+    assert polls(good, "g-1") == 200
+    assert doors.server.log().count("device.secret_refused") < 50
+
+
+def test_the_gateway_token_makes_only_so_many_devices_at_once(start_server):
+    doors = new_doors(start_server, tls_address_rate="1", tls_address_burst="20")
+    client = doors.token("GatewayToken " + doors.new_gateway_token())
+    client.keep = True
+    answers = [polls(client, f"g-{n}") for n in range(40)]
+    assert answers[:20] == [200] * 20 and answers.count(429) > 10
+    assert polls(client, "g-0") == 200
+    refused = f"g-{answers.index(429)}"
+    assert doors.state(refused) is None
+
+
+def test_only_so_many_strangers_wait_for_approval(start_server):
+    doors = new_doors(start_server, device_enrolment="manual", device_pending_max="3")
+    client = doors.token("GatewayToken " + doors.new_gateway_token())
+    assert [polls(client, f"g-{n}") for n in range(3)] == [403] * 3
+    refused = client.request("GET", "/DEFAULT/controller/v1/g-3")
+    assert refused.status == 429 and b"approval" in refused.body, refused
+    assert polls(doors.proxied("p-1"), "p-1") == 429
+    assert doors.state("g-3") is None and doors.state("p-1") is None
+    assert polls(client, "g-0") == 403, "those who wait still do"
+    assert doors.server.log().count("device.pending_full") == 1
+    assert doors.server.operator("POST", "/api/v1/devices/g-0/approve").status == 200
+    assert polls(client, "g-3") == 403 and doors.state("g-3") == "pending"
+
+
+def test_the_gateway_token_opens_no_row_that_waits_for_a_certificate(start_server):
+    doors = new_doors(start_server, device_enrolment="manual")
+    client = doors.token("GatewayToken " + doors.new_gateway_token())
+    assert doors.authentication("PATCH", json={"target_tokens": True}).status == 200
+    doors.register("lock-1"), doors.register("lock-2")
+    for refused in (client, doors.proxied("lock-1")):
+        assert polls(refused, "lock-1") == 403
+        assert doors.state("lock-1") == "registered"
+    assert polls(doors.token("TargetToken " + doors.new_token("lock-1")), "lock-1") == 200
+    assert doors.server.operator("POST", "/api/v1/devices/lock-2/approve").status == 200
+    assert polls(client, "lock-2") == 200, "an operator said so"
+
+
+def test_who_shows_nothing_keeps_no_connection(doors):
+    asked = f"GET {base('stay-1')} HTTP/1.1\r\nHost: localhost\r\n"
+    proof = f"Authorization: GatewayToken {doors.gateway}\r\n"
+
+    def answers(*requests):
+        """How each is answered, and whether the connection went on."""
+        with socket.create_connection(("localhost", doors.ports["token"])) as plain:
+            with doors.context.wrap_socket(plain, server_hostname="localhost") as tls:
+                tls.settimeout(30)
+                heads = []
+                for request in requests:
+                    tls.sendall(request.encode())
+                    head = tls.recv(65536).decode()
+                    heads.append((int(head[9:12]), "Connection: close" in head))
+                return heads
+
+    assert answers(asked + "\r\n") == [(401, True)]
+    assert answers(asked + "Authorization: TargetToken wrong\r\n\r\n") == [(401, True)]
+    assert answers("GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n") == [(404, True)]
+    assert answers(asked + proof + "\r\n", asked + "\r\n", asked + proof + "\r\n") == [
+        (200, False), (401, False), (200, False)]
 
 
 # -- each listener takes its own kind of proof --
@@ -320,7 +389,7 @@ def test_a_token_means_nothing_to_a_proxy_and_a_header_nothing_to_tokens(doors):
 
 # -- proxies that tell in headers --
 
-@pytest.mark.parametrize("header", ["X-Controller-Id", "X-Ssl-Client-Cn", "x-controller-id"])
+@pytest.mark.parametrize("header", ["X-Controller-Id", "x-controller-id"])
 def test_the_name_a_trusted_proxy_tells_is_the_device(doors, header):
     client = doors.client("proxy", **{header: "p-1"})
     assert polls(client, "p-1") == 200
@@ -330,13 +399,24 @@ def test_the_name_a_trusted_proxy_tells_is_the_device(doors, header):
     assert client.request("GET", "/v1/device/update").status == 200  # no path to compare with
 
 
+def test_only_the_generation_that_was_chosen_names_a_device(doors, start_server):
+    assert polls(doors.client("proxy", **{"X-Ssl-Client-Cn": "p-1"}), "p-1") == 401
+    old = new_doors(start_server, proxy_header="X-Ssl-Client-Cn", proxy_authorities="aa11")
+    authority = {"X-Ssl-Issuer-Hash-1": "aa11"}
+    assert polls(old.client("proxy", **{"X-Ssl-Client-Cn": "p-1", **authority}), "p-1") == 200
+    assert polls(old.client("proxy", **{"X-Ssl-Client-Cn": "p-1", "X-Authority": "aa11"}), "p-1") == 401
+    assert polls(old.client("proxy", **{"X-Controller-Id": "p-1", **authority}), "p-1") == 401
+
+
 def test_contradictory_names_are_nobodys(doors):
     both = {"X-Controller-Id": "p-3", "X-Ssl-Client-Cn": "p-4"}
     assert polls(doors.client("proxy", **both), "p-3") == 401
     assert polls(doors.client("proxy", **both), "p-4") == 401
-    twice = doors.client("proxy").raw(b"GET /DEFAULT/controller/v1/p-3 HTTP/1.1\r\nHost: localhost\r\n"
-                                      b"X-Controller-Id: p-3\r\nX-Controller-Id: p-4\r\nConnection: close\r\n\r\n")
-    assert twice.startswith(b"HTTP/1.1 401")
+    for second in (b"p-4", b"p-3"):
+        twice = doors.client("proxy").raw(b"GET /DEFAULT/controller/v1/p-3 HTTP/1.1\r\nHost: localhost\r\n"
+                                          b"X-Controller-Id: p-3\r\nX-Controller-Id: " + second +
+                                          b"\r\nConnection: close\r\n\r\n")
+        assert twice.startswith(b"HTTP/1.1 401")
     assert polls(doors.client("proxy", **{"X_Controller_Id": "p-3"}), "p-3") == 401
 
 
@@ -364,9 +444,10 @@ def test_nobody_is_believed_who_is_no_trusted_proxy(start_server):
 def test_the_authority_must_be_one_of_the_known(start_server):
     doors = new_doors(start_server, proxy_authorities="AA11 bb22")
     good = [{"X-Authority": "aa11"}, {"X-Authority": "zz;AA11"}, {"X-Authority": "zz, BB22"},
-            {"X-Authority-0": "zz", "X-Authority-1": "aa11"}, {"X-Ssl-Issuer-Hash-1": "Bb22"}]
+            {"X-Authority-0": "zz", "X-Authority-1": "aa11"}, {"X-Authority-9": "Bb22"}]
     bad = [{}, {"X-Authority": "cc33"}, {"X-Authority": ""}, {"X-Authority-x": "aa11"}, {"X-Authority": "aa1"},
-           {"X-Authority": "aa11", "X-Ssl-Issuer-Hash-1": "cc33"}]  # one of them came from the client
+           {"X-Ssl-Issuer-Hash-1": "Bb22"}, {"X-Authority-10": "aa11"},
+           {"X-Authority": "cc33", "X-Authority-9": "aa11"}]  # one of them came from the client
     assert [polls(doors.proxied("p-1", **headers), "p-1") for headers in bad] == [401] * len(bad)
     assert doors.state("p-1") is None
     assert [polls(doors.proxied("p-1", **headers), "p-1") for headers in good] == [200] * len(good)
@@ -395,7 +476,9 @@ def test_links_begin_as_a_trusted_proxy_says(doors, headers, start):
 
 @pytest.mark.parametrize("headers", [
     {"X-Forwarded-Host": "a/b"}, {"X-Forwarded-Host": 'a"b'}, {"X-Forwarded-Host": "a@b"},
-    {"X-Forwarded-Host": "x" * 300}, {"X-Forwarded-Port": "0"}, {"X-Forwarded-Port": "65536"},
+    {"X-Forwarded-Host": "x" * 300}, {"X-Forwarded-Host": "a..b"}, {"X-Forwarded-Host": "-"},
+    {"X-Forwarded-Host": "[a.example]:1"}, {"X-Forwarded-Host": "[:::::]"}, {"X-Forwarded-Host": "a.example:99999"},
+    {"X-Forwarded-Host": "x" * 64 + ".example"}, {"X-Forwarded-Port": "0"}, {"X-Forwarded-Port": "65536"},
     {"X-Forwarded-Port": "https"}, {"X-Forwarded-Proto": "javascript"}])
 def test_what_cannot_begin_a_link_is_a_bad_request(doors, headers):
     assert polls(doors.proxied("l-1", **headers), "l-1") == 400
@@ -416,8 +499,6 @@ def test_the_configured_base_begins_every_link(start_server):
 
 
 @pytest.mark.parametrize("setting, value, said", [
-    ("device_base_url", "https://a.example/", "device.base_url"),
-    ("device_base_url", "ftp://a.example", "device.base_url"),
     ("proxy_trusted", "10.0.0.0/33", "trusted"),
     ("device_balancers", "localhost", "balancers"),
     ("proxy_mode", "v1", "mode"),
@@ -428,15 +509,23 @@ def test_a_setting_that_cannot_be_meant_stops_the_start(start_server, setting, v
     assert said in server.log()
 
 
-def test_a_bad_network_is_told_with_file_line_and_key(start_server):
+@pytest.mark.parametrize("lines, said", [
+    ("[proxy]\ntrusted = 10.0.0.0/8 10.0.0.1/8", 'trusted: "10.0.0.1/8" has bits behind its length'),
+    ("[proxy]\nmode = v2\nauthorities = aa11", "authorities: asked for, but only the mode headers tells them"),
+    ("[proxy]\nlisten = 127.0.0.1:0", "listen: nobody is trusted: proxy.trusted is empty"),
+    ("[device]\nbase_url = https://a.example/", "base_url: no URL of scheme, host and port"),
+    ("[device]\nbase_url = ftp://a.example", "base_url: no URL of scheme, host and port"),
+    ("[device]\nbase_url = https://a..example", "base_url: no URL of scheme, host and port"),
+])
+def test_what_is_wrong_is_told_with_file_line_and_key(start_server, lines, said):
     server = start_server(wait=False)
     server.stop()
     with open(server.dir / "otad.conf", "a") as config:
-        config.write("\n[proxy]\ntrusted = 10.0.0.0/8 10.0.0.1/8\n")
+        config.write(f"\n{lines}\n")
     server.start(wait=False)
     assert server.process.wait(60) != 0
     line = (server.dir / "otad.conf").read_text().count("\n")
-    assert f"otad.conf:{line}: trusted: \"10.0.0.1/8\" has bits behind its length" in server.log()
+    assert f"otad.conf:{line}: {said}" in server.log()
 
 
 # -- cutting --
@@ -629,6 +718,18 @@ def test_a_proxys_health_check_names_nobody(behind):
 
 def test_a_proxy_without_a_header_is_refused(behind):
     assert speak(behind.ports["proxy"], behind.context, b"", ask("v-4")) is None
+
+
+def test_who_ends_within_a_header_is_gone_at_once(behind):
+    for first in (header()[:5], header()[:20], header()[:-1]):
+        with socket.create_connection(("localhost", behind.ports["device"])) as plain:
+            plain.sendall(first)
+            plain.shutdown(socket.SHUT_WR)
+            plain.settimeout(5)  # half of what a handshake may take
+            try:
+                assert plain.recv(1) == b""
+            except ConnectionResetError:
+                pass
 
 
 def test_a_header_that_never_ends_is_timed_out(start_server):

@@ -117,6 +117,24 @@ def test_how_to_install_is_told_and_consent_makes_it_due(server):
     assert [e["detail"] for e in events if e["kind"] == "deployment.consent"] == ["ann"]
 
 
+def test_what_asks_for_consent_is_shown_and_fetched_once_it_is_given(server):
+    device = server.new_device("n-1", hardware="gw")
+    server.campaign(server.publish("1.1", IMAGE), consent=True)
+    told = wait_for(lambda: update(device)["deployment"], what="the offer")
+    target = update(device)["targets"][0]
+    path = path_of(target["url"])
+    assert told["consent"] == "required"
+    assert device.request("GET", path).status == 404
+    assert status(device, 1, deployment_id=told["id"], consent={"by": "ann"}).status == 200
+    given = update(device)["deployment"]
+    assert (given["id"], given["consent"]) == (told["id"], "given")
+    assert device.request("GET", path).body == IMAGE
+    assert status(device, 2, deployment_id=told["id"], consent={"by": "bob"}).status == 200
+    assert server.operator("GET", "/api/v1/devices/n-1").json()["deployment"]["consent"] == "given"
+    events = server.operator("GET", "/api/v1/devices/n-1/timeline").json()["items"]
+    assert [(e["to"], e["detail"]) for e in events if e["kind"] == "deployment.consent"] == [("given", "ann")]
+
+
 @pytest.mark.parametrize("consent", [{}, {"by": ""}, {"by": "a" * 65}, {"by": 7}, "ann"])
 def test_consent_needs_a_name(shared_server, consent):
     device = shared_server.new_device(f"n-consent-{abs(hash(str(consent))) % 10**8}")

@@ -2,6 +2,7 @@
 seen by what it runs. SWUpdate's "general" server is the same with other status codes."""
 import hashlib
 import os
+import sqlite3
 import time
 import urllib.parse
 
@@ -175,6 +176,7 @@ def test_an_unchanged_poll_writes_nothing(shared_server):
 
 @pytest.mark.parametrize("name,value", [
     ("RAUC-System-Version", "../etc"), ("RAUC-System-Version", "v" * 65), ("RAUC-Boot-ID", "b" * 65),
+    ("RAUC-Boot-ID", b"\xff\xfe"), ("RAUC-Boot-ID", "caf\u00e9".encode()), ("RAUC-Boot-ID", "a b"),
     ("RAUC-Uptime", "soon"), ("RAUC-Uptime", "-1"), ("RAUC-Uptime", "9" * 30), ("RAUC-Uptime", ""),
 ])
 def test_what_cannot_be_evidence_is_not_taken(shared_server, name, value):
@@ -182,6 +184,17 @@ def test_what_cannot_be_evidence_is_not_taken(shared_server, name, value):
     assert device.request("GET", "/v1/device/rauc", headers={name: value}).status == 204
     seen = shared_server.operator("GET", f"/api/v1/devices/{device.id}").json()
     assert not seen["version"] and not seen["boot_id"] and seen["uptime"] is None
+
+
+def test_a_row_that_cannot_be_told_hides_no_other(start_server):
+    server = start_server()
+    server.new_device("r-bad"), server.new_device("r-good")
+    server.stop()
+    with sqlite3.connect(server.dir / "state" / "otad.db") as database:
+        database.execute("UPDATE device SET boot_id = CAST(x'fffe' AS TEXT) WHERE id = 'r-bad'")
+    server.start()
+    shown = server.operator("GET", "/api/v1/devices")
+    assert shown.status == 200 and {item["id"] for item in shown.json()["items"]} >= {"r-bad", "r-good"}
 
 
 def test_a_release_without_a_bundle_is_nothing(server):
@@ -215,7 +228,6 @@ def test_nothing_new_is_offered_while_its_install_window_is_closed(server):
     rauc, other = Rauc(server, "r-1"), server.new_device("r-2", hardware="gw")
     yesterday = DAYS[(time.gmtime().tm_wday + 5) % 7]
     server.campaign(publish(server), windows={
-        "download": [{"days": list(DAYS), "start": "00:00", "length": "24h"}],
         "install": [{"days": [yesterday], "start": "00:00", "length": "1h"}]})
     told = wait_for(lambda: other.request("GET", "/v1/device/update").json()["deployment"], what="the offer")
     assert told["install"] == "prestage"
@@ -267,6 +279,15 @@ def test_who_has_to_wait_is_told_503(start_server):
     assert later.status == 503 and int(later.headers["Retry-After"]) >= 1
 
 
+def test_an_ordinary_404_is_no_error_in_the_log(start_server):
+    server = start_server(log_requests="errors")
+    device = server.new_device("s-quiet")
+    assert general(device).status == 404
+    assert device.request("GET", "/v1/nothing/of/the/kind").status == 404
+    server.wait_log('path="/v1/nothing/of/the/kind"')
+    assert 'path="/v1/device/swupdate"' not in server.log()
+
+
 @pytest.mark.parametrize("body", [b"", b"x" * 1025, b"\xff", b"a\0b"])
 def test_a_log_line_is_a_line_of_text(shared_server, body):
     device = shared_server.new_device(f"s-log-{abs(hash(body)) % 10**8}")
@@ -295,3 +316,28 @@ def test_the_preview_counts_clients_that_a_release_does_not_suit(server):
     counted = {w["code"]: w["devices"] for w in warnings(install={"mode": "prestage"})["warnings"]
                if "devices" in w}
     assert counted == {"no_swu": 2, "no_prestage": 4}
+    counted = {w["code"]: w["devices"] for w in warnings(windows={"install": [
+        {"start": "00:00", "length": "1h"}]})["warnings"] if "devices" in w}
+    assert counted == {"no_swu": 2, "no_prestage": 4}
+
+
+def test_swupdate_wants_an_archive_in_every_component(server):
+    device = server.new_device("s-parts")
+    assert device.ddi("GET", headers={"User-Agent": "libcurl-agent/1.0"}).status == 200
+    server.ensure_trust()
+    artifact = server.upload(BUNDLE)["sha256"]
+
+    def codes(version, *files):
+        draft = server.operator("POST", "/api/v1/releases/draft", json={
+            "product": "gw", "version": version, "hardware_ids": ["gw"], "files": [
+                {"file": name, "component": component, "artifact": artifact} for component, name in files]})
+        assert draft.status == 201, draft
+        server.sign_and_publish(draft.json()["id"], "gw")
+        plan = {"release": f"gw:{version}", "target": 'model = "gw"'}
+        told = wait_for(lambda: (got := server.operator("POST", "/api/v1/campaigns:preview", json=plan).json())
+                        and got["devices"] and got, what="the device's last-seen time")
+        return {w["code"] for w in told["warnings"] if "devices" in w}
+
+    assert codes("1.1", ("app", "a.swu"), ("boot", "b.img")) == {"no_swu"}
+    assert codes("1.2", ("app", "a.img"), ("boot", "b.swu")) == {"no_swu"}
+    assert codes("1.3", ("app", "a.swu"), ("app", "a.zck"), ("boot", "b.swu"), ("boot", "0.img")) == set()

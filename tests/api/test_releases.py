@@ -405,6 +405,58 @@ def test_impossible_releases_are_not_drafted(published_server, change, status):
     assert answer.status == status, answer
 
 
+def test_a_release_of_several_files_is_one_draft(server):
+    server.publish("1.0", security_version=3)
+    boot, root = (server.upload(os.urandom(size)) for size in (70_000, 150_000))
+    made = server.operator("POST", "/api/v1/releases/draft", json={
+        "product": "gw", "version": "2.0", "hardware_ids": ["gw"], "severity": "bugfix", "files": [
+            {"file": "root.img", "artifact": root["sha256"]},
+            {"file": "root.zck", "artifact": boot["sha256"]},
+            {"file": "boot.img", "artifact": boot["sha256"], "component": "boot", "hardware_ids": ["gw-a", "gw-b"],
+             "security_version": 7}]})
+    assert made.status == 201, made
+    targets = json.loads(payload_of(server, made.json()))["targets"]
+    files = ["boot.img", "root.img", "root.zck"]
+    assert sorted(path for path in targets if path.startswith("gw/2.0/")) == sorted(
+        f"gw/2.0/{file}{end}" for file in files for end in ("", ".chunks"))
+    assert targets["gw/2.0/boot.img.chunks"]["hashes"]["sha256"] == boot["chunks"]["sha256"]
+    told = [targets[f"gw/2.0/{file}"]["custom"]["ota"] for file in files]
+    assert [(ota["component"], ota["hardware_ids"], ota["security_version"], ota["release_counter"], ota["severity"])
+            for ota in told] == [("boot", ["gw-a", "gw-b"], 7, 1, "bugfix"), ("app", ["gw"], 3, 2, "bugfix"),
+                                 ("app", ["gw"], 3, 2, "bugfix")]
+    assert server.sign_and_publish(made.json()["id"])["releases"] == ["gw:2.0"]
+    shown = server.operator("GET", "/api/v1/releases/gw:2.0").json()
+    assert sorted(target["file"] for target in shown["targets"]) == files
+
+
+OTHER = "files[1]."
+
+
+@pytest.mark.parametrize("body, second, status, field", [
+    ({}, {"artifact": "x"}, 400, OTHER + "artifact"), ({}, {"artifact": None}, 400, OTHER + "artifact"),
+    ({}, {"artifact": "0" * 64}, 404, OTHER + "artifact"), ({}, {"file": "../x"}, 400, OTHER + "file"),
+    ({}, {"file": "a.img"}, 400, OTHER + "file"), ({}, {"file": "a.img.chunks"}, 409, OTHER + "file"),
+    ({}, {"component": "Boot"}, 400, OTHER + "component"), ({}, {"colour": "blue"}, 400, OTHER + "colour"),
+    ({}, {"hardware_ids": []}, 422, OTHER + "hardware_ids"), ({}, {"severity": "bugfix"}, 400, OTHER + "severity"),
+    ({}, {"security_version": -1}, 400, OTHER + "security_version"),
+    ({}, {"security_version": 1, "security_floor": 2}, 422, OTHER + "security_floor"),
+    ({"hardware_ids": None}, {}, 400, "files[0].hardware_ids"), ({"hardware_ids": []}, {}, 422, "hardware_ids"),
+    ({"severity": "urgent"}, {}, 422, "severity"), ({"notes": {"text": 1}}, {}, 422, "text"),
+    ({"file": "c.img"}, {}, 400, "file"), ({"plain_sha256": "a" * 64}, {}, 400, "plain_sha256"),
+    ({"files": []}, {}, 400, "files"), ({"files": [{}] * 33}, {}, 400, "files"), ({"files": [1]}, {}, 400, "files[0]"),
+    ({"files": {}}, {}, 400, "files"),
+])
+def test_the_file_and_member_at_fault_are_named(published_server, body, second, status, field):
+    artifact = published_server.upload(b"some bytes of an image" * 100)["sha256"]
+    wish = {"product": "gw", "version": "8.0", "hardware_ids": ["gw"], "files": [
+        {"file": "a.img", "artifact": artifact}, {"file": "b.img", "artifact": artifact, **second}], **body}
+    wish = {name: value for name, value in wish.items() if value is not None}
+    answer = published_server.operator("POST", "/api/v1/releases/draft", json=wish)
+    assert (answer.status, answer.json().get("field")) == (status, field), answer
+    if "." in field:
+        assert answer.json()["detail"].startswith(field.split(".")[0] + ": ")
+
+
 def test_an_encrypted_release_says_what_devices_need(published_server):
     header, data = encrypted(9_000)
     artifact = published_server.upload(data, encoding="aes128gcm")

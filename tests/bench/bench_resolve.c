@@ -12,7 +12,7 @@
 
 static char gateway[] = "gw";
 static char *hardware[] = {gateway};
-static struct image image = {100, hardware, 1};
+static struct image image = {.size = 100, .hardware = hardware, .hardware_count = 1};
 static struct plan plans[CAMPAIGNS];
 static struct plan *list[CAMPAIGNS];
 static struct band bands[CAMPAIGNS];

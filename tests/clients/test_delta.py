@@ -1,7 +1,6 @@
 """SWUpdate's delta handler: what the installed image lacks is fetched from a .zck, in one request for
 many ranges, through a proxy that lends the device's certificate."""
 import hashlib
-import json
 import os
 import random
 import re
@@ -31,22 +30,15 @@ def zchunk(folder, image):
     return whole, whole[:int(re.search(r"Header size:\s*(\d+)", told).group(1))]
 
 
-def publish(server, files):
-    """One release of several files of one component, drafted as a whole."""
-    server.ensure_trust()
-    whole = None
+def publish(server, folder, files):
+    """One release of several files of one component, as the manual makes it."""
+    words = []
     for file, data in files.items():
-        draft = server.operator("POST", "/api/v1/releases/draft", json={
-            "product": "gw", "version": "2.0.0", "file": file, "artifact": server.upload(data)["sha256"], "hardware_ids": ["gw"]})
-        assert draft.status == 201, draft
-        path = f"/api/v1/tuf/drafts/{draft.json()['id']}"
-        document = json.loads(server.operator("GET", f"{path}/payload").body)
-        assert server.operator("DELETE", path).status == 204
-        whole = whole or document
-        whole["targets"].update(document["targets"])
-    draft = server.operator("POST", "/api/v1/tuf/drafts", json={"role": "product-gw", "signed": whole})
-    assert draft.status == 201, draft
-    server.sign_and_publish(draft.json()["id"])
+        (folder / file).write_bytes(data)
+        words += ["--file", folder / file]
+    for number in (1, 2):
+        words += ["--key", server.dir / "keys" / f"gw-{number}.pem"]
+    server.otactl("release", "create", "gw", "2.0.0", "--hardware", "gw", *words, "--publish")
     return "gw:2.0.0"
 
 
@@ -63,7 +55,7 @@ def test_only_what_has_changed_is_fetched_in_one_request_for_many_ranges(server,
         "@HEADER_SHA256@": hashlib.sha256(header).hexdigest(), "@ZCK_SHA256@": hashlib.sha256(zck).hexdigest(),
         "/dev/mmcblk0p2": running, "/dev/mmcblk0p3": target})
     archive = signer.pack(tmp_path / "swu", description, {"rootfs.header": header})
-    release = publish(server, {"rootfs.zck": zck, "update.swu": archive})  # listed in this order
+    release = publish(server, tmp_path, {"rootfs.zck": zck, "update.swu": archive})  # listed in this order
     board = new_board(device).start()
     campaign = server.campaign(release)
 

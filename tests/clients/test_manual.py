@@ -8,9 +8,9 @@ from manual import EXAMPLES, example
 
 
 def test_every_example_is_run():
-    """By Board, test_delta.py, test_rauc.py and here."""
+    """By Board, test_delta.py, test_rauc.py, test_proxies.py and here."""
     assert set(EXAMPLES) == {"at-boot.sh", "swupdate.cfg", "swupdate.sh", "sw-description", "system.conf", "rauc-timer.sh",
-                             "rauc-install.sh", "ddi.sh", "haproxy.cfg"}
+                             "rauc-install.sh", "ddi.sh", "haproxy.cfg", "nginx.conf", "haproxy-front.cfg"}
 
 
 def run(folder, *words):

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 from api_fixtures import HANG_GUARD, ROOT, Client, tls_context, wait_for
+from manual import example
 
 CLIENT_ADDRESS = "127.0.0.2"  # another one than the front end's own
 
@@ -43,14 +44,15 @@ def run_front(tmp_path):
         print(f"--- {process.args[0]} ---\n{log.read_text()[-4000:]}")
 
 
-def certificate_of(server, name):
+def certificate_of(server, name, subject=None):
     """A device certificate this server's device authority signed, and that otad has never seen."""
     folder = server.dir / "proxied" / name
     folder.mkdir(parents=True)
+    subject = subject or f"/O=acme/CN={name}"
     (folder / "extensions").write_text("basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
                                        "extendedKeyUsage=clientAuth\n")
     for words in (
-            ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/O=acme/CN={name}",
+            ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", subject, "-utf8",
              "-keyout", folder / "device.key", "-out", folder / "device.csr"],
             ["x509", "-req", "-in", folder / "device.csr", "-CA", server.dir / "pki/device-ca.crt", "-CAkey",
              server.dir / "keys/device-ca.key", "-set_serial", "4711", "-days", "2", "-extfile", folder / "extensions",
@@ -93,45 +95,18 @@ def ports(server):
     return json.loads((server.dir / "state/ports.json").read_text())
 
 
-NGINX = """
-daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr;
-events {{ }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
-    uwsgi_temp_path {folder}; scgi_temp_path {folder};
-    map $ssl_client_s_dn $device {{ default ""; "~(^|,)CN=(?<name>[^,+]+)" $name; }}
-    upstream otad {{ server 127.0.0.1:{upstream}; keepalive 4; }}
-    server {{
-        listen 127.0.0.1:{port} ssl;
-        ssl_certificate {pki}/server.crt; ssl_certificate_key {pki}/server.key;
-        ssl_client_certificate {pki}/device-ca.crt; ssl_verify_client on; ssl_protocols TLSv1.2 TLSv1.3;
-        location / {{
-            proxy_pass https://otad; proxy_http_version 1.1; proxy_set_header Connection "";
-            proxy_ssl_verify on; proxy_ssl_trusted_certificate {pki}/server-ca.crt;
-            proxy_ssl_name localhost; proxy_ssl_server_name on;
-            proxy_set_header Host localhost;
-            proxy_set_header X-Forwarded-Proto $scheme;
-            proxy_set_header X-Forwarded-Host $host;
-            proxy_set_header X-Forwarded-Port $server_port;
-            proxy_set_header X-Controller-Id $device;
-            proxy_set_header X-Ssl-Client-Cn "";
-            proxy_set_header X-Authority "field-ca";
-            proxy_set_header X-Ssl-Issuer-Hash-1 "";
-        }}
-    }}
-}}
-"""
-
-
 @pytest.fixture
 def behind_nginx(start_server, run_front, tmp_path):
     server = start_server(proxy_listen="127.0.0.1:0", proxy_trusted="127.0.0.0/8", proxy_authorities="FIELD-CA",
                           device_enrolment="auto")
     port = free_port()
-    (tmp_path / "nginx.conf").write_text(NGINX.format(
-        folder=tmp_path, pki=server.dir / "pki", upstream=ports(server)["proxy"], port=port))
-    run_front(["/usr/sbin/nginx", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")], port)
+    own = [f"{kind}_temp_path {tmp_path};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")]
+    (tmp_path / "nginx.conf").write_text(example("nginx.conf", {
+        "http {": " ".join(["http { access_log off;", *own]), "listen 443": f"listen 127.0.0.1:{port}",
+        "127.0.0.1:8445": f"127.0.0.1:{ports(server)['proxy']}", "/etc/nginx": server.dir / "pki",
+        "updates.example.com": "localhost"}))
+    run_front(["/usr/sbin/nginx", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf"), "-e", "stderr", "-g",
+               f"daemon off; worker_processes 1; pid {tmp_path}/nginx.pid;"], port)
     server.front = port
     return server
 
@@ -153,25 +128,24 @@ def test_nginx_takes_no_word_of_its_clients_for_who_they_are(behind_nginx):
     assert victim.poll().status == 200
     for header in ("X-Controller-Id", "X-Ssl-Client-Cn", "x_controller_id", "X-Controller-ID"):
         assert thief.poll("victim", **{header: "victim"}).status == 401
-        assert thief.poll(**{header: "victim"}).status == 200
+        assert thief.poll(**{header: "victim"}).status == (401 if header == "X-Ssl-Client-Cn" else 200)
     stranger = Client(server.front, tls_context(server.dir / "pki/server-ca.crt"))
     assert stranger.request("GET", "/DEFAULT/controller/v1/victim",
                             headers={"X-Controller-Id": "victim"}).status == 400  # nginx wants a certificate
 
 
-HAPROXY = """
-defaults
-    mode tcp
-    timeout connect 10s
-    timeout client 60s
-    timeout server 60s
-listen passes
-    bind 127.0.0.1:{passes}
-    server otad 127.0.0.1:{device} send-proxy-v2 check inter 100ms
-listen ends
-    bind 127.0.0.1:{ends} ssl crt {folder}/server.pem ca-file {pki}/device-ca.crt verify required alpn http/1.1
-    server otad 127.0.0.1:{proxy} ssl verify required ca-file {pki}/server-ca.crt sni str(localhost) verifyhost localhost send-proxy-v2-ssl-cn proxy-v2-options ssl,cert-cn,cert-key,cert-sig,ssl-cipher,authority,crc32c,unique-id check inter 100ms
-"""
+@pytest.mark.parametrize("subject", [
+    "/CN=mallory/O=acme,CN=victim", "/CN=mallory/O=acme+CN=victim", "/CN=victim/CN=mallory", "/O=acme,CN=victim",
+    "/O=acme\\\\,CN=victim", "/CN=victim,O=acme", "/CN=victim+O=acme", "/O=CN=victim", "/OU=x\\,/CN=mallory,CN=victim"])
+def test_nginx_reads_no_name_out_of_another_field(behind_nginx, subject):
+    server = behind_nginx
+    assert Fronted(server, server.front, "victim", certificate_of(server, "victim")).poll().status == 200
+    thief = Fronted(server, server.front, "mallory", certificate_of(server, "mallory", subject))
+    assert thief.poll("victim").status == 401
+    assert thief.poll("victim", **{"X-Authority-9": "FIELD-CA", "X-Controller-Id": "victim"}).status == 401
+
+
+OPTIONS = "proxy-v2-options ssl,cert-cn,cert-key,cert-sig,ssl-cipher,authority,crc32c,unique-id"
 
 
 @pytest.fixture
@@ -181,8 +155,11 @@ def behind_haproxy(start_server, run_front, tmp_path):
     pki = server.dir / "pki"
     (tmp_path / "server.pem").write_text((pki / "server.crt").read_text() + (pki / "server.key").read_text())
     server.passes, server.ends = free_port(), free_port()
-    (tmp_path / "haproxy.cfg").write_text(HAPROXY.format(
-        folder=tmp_path, pki=pki, passes=server.passes, ends=server.ends, **ports(server)))
+    (tmp_path / "haproxy.cfg").write_text(example("haproxy-front.cfg", {
+        "bind :8443": f"bind 127.0.0.1:{server.passes}", "bind :443": f"bind 127.0.0.1:{server.ends}",
+        "127.0.0.1:8444": f"127.0.0.1:{ports(server)['device']}", "127.0.0.1:8445": f"127.0.0.1:{ports(server)['proxy']}",
+        "/etc/haproxy/updates.pem": tmp_path / "server.pem", "/etc/haproxy": pki, "updates.example.com": "localhost",
+        "v2-ssl-cn": f"v2-ssl-cn {OPTIONS}", "check": "check inter 100ms"}))
     run_front([str(ROOT / "build/haproxy/run"), "haproxy", "-db", "-f", str(tmp_path / "haproxy.cfg")], server.ends)
     return server
 

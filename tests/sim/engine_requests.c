@@ -89,7 +89,7 @@ static int take_status(struct tx *tx, struct engine *engine, struct op *op, int6
 static int agree(struct tx *tx, struct engine *engine, struct op *op, int64_t now,
                  struct error *err)
 {
-    const struct consent consent = {true, "keeper", NULL};
+    const struct consent consent = {.is_given = true, .by = "keeper"};
     struct deployment deployment;
     struct device device;
 

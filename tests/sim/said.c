@@ -107,7 +107,7 @@ static void check_windows(const struct offer *offer)
     const char *zone = zone_of(offer);
     bool downloads = plan_window_is_open(&plan->download, zone, offer->now);
     bool installs = plan_window_is_open(&plan->install, zone, offer->now);
-    bool is_time = plan->is_expedited || (plan->download.length ? downloads : installs);
+    bool is_time = plan->is_expedited || !plan->download.length || downloads;
     checked(NOTHING_BEFORE_ITS_TIME);
     if (!is_time)
         broken(NOTHING_BEFORE_ITS_TIME, "%s (%s) is told of its offer out of hours",

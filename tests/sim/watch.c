@@ -611,13 +611,15 @@ void watch_plan(struct watch *watch, const struct plan_model *plan)
     watch->plans[watch->plan_count++] = *plan;
 }
 
-/* The same message is noted once, however often it comes. */
+/* The same message twice in a row is noted once; a cancel in between is another question. */
 static void check_notes(struct watch *watch)
 {
     int64_t twice = engine_number(
         watch->world->engine,
-        "SELECT count(*) FROM (SELECT 1 FROM event WHERE kind = 'report' GROUP BY deployment_row, "
-        "attempt, message_hash HAVING count(*) > 1)",
+        "SELECT count(*) FROM (SELECT kind, message_hash, lag(message_hash) OVER (PARTITION BY "
+        "deployment_row, attempt ORDER BY row_id) AS before FROM event WHERE message_hash IS NOT "
+        "NULL OR kind = 'deployment.cancelling') AS said WHERE kind = 'report' AND "
+        "message_hash = before",
         0);
 
     checked(ORDER_DOES_NOT_MATTER);

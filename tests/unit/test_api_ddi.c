@@ -372,7 +372,7 @@ static void attributes_must_be_short_printable_ascii(void **state)
         "{\"data\":{}}",
         "{\"data\":[]}",
         "{\"data\":{\"\":\"b\"}}",
-        "{\"data\":{\"a\":5}}",
+        "{\"data\":{\"a\":[5]}}",
         "{\"data\":{\"a\":\"\\u00fc\"}}",
         "{\"data\":{\"\\u00fc\":\"a\"}}",
         "{\"data\":{\"a\":\"\\u0001\"}}",
@@ -388,6 +388,7 @@ static void attributes_must_be_short_printable_ascii(void **state)
         assert_int_equal(attributes_of(bodies[i], &attributes), PROBLEM_BAD_FIELD);
     assert_int_equal(
         attributes_of("{\"data\":{\"1234567890123456\":\"1234567890 ~}|\\n\"}}", &attributes), 0);
+    assert_int_equal(attributes_of("{\"data\":{\"a\":5,\"b\":true}}", &attributes), 0);
 }
 
 static void reserved_attributes_are_evidence_when_they_can_be_right(void **state)

@@ -26,7 +26,9 @@ static int start(void **state)
 {
     static struct house house;
 
-    house = (struct house){.config = {.device_enrolment = "manual"}};
+    house = (struct house){
+        .config = {.device_enrolment = "manual", .device_pending_max = 100, .proxy_mode = "v2"}
+    };
     temporary_folder(&house.at);
     temporary_open(&house.at);
     house.app = (struct app){.config = &house.config, .store = house.at.store};
@@ -68,7 +70,8 @@ struct question {
 static void identify(struct question *question, bool on_writer)
 {
     struct client client = {.peer = *question->peer};
-    struct request req = {.client = &client};
+    static const struct route route = {.path = "/v1/device/update"};
+    struct request req = {.client = &client, .route = &route};
 
     req.head.known[FIELD_AUTHORIZATION] = question->authorization;
     question->result = question->identify(&question->house->app, &req, on_writer,
@@ -214,6 +217,99 @@ static void a_registered_name_without_certificate_takes_the_first_and_no_other(v
                               "VALUES (1, 'd1', 'registered', 1, 1)");
     assert_int_equal(meet(house, &first).scopes, STANDING_GOOD);
     assert_int_equal(meet(house, &second).scopes, STANDING_NAME_TAKEN);
+}
+
+/* What a proxy says of it. */
+static struct question vouch_for(struct house *house, const char *name)
+{
+    static struct peer peer;
+    struct question question = {.house = house, .peer = &peer, .identify = identify_proxied};
+
+    peer = (struct peer){.is_trusted = true};
+    snprintf(peer.common_name, sizeof peer.common_name, "%s", name);
+    put(&question);
+    return question;
+}
+
+static enum standing vouched(struct house *house, const char *name)
+{
+    struct question question = vouch_for(house, name);
+
+    assert_int_equal(question.result, HANDLE_OK);
+    return question.identity.scopes;
+}
+
+#define REGISTER(id, state, more)                                                                  \
+    "INSERT INTO device (tenant_row, id, state, created_at, updated_at, token_hash, token_at) "    \
+    "VALUES (1, '" id "', '" state "', 1, 1, " more ")"
+
+static void a_certificate_takes_a_row_that_only_others_spoke_for(void **state)
+{
+    struct house *house = *state;
+    struct peer first = peer_of("d1", 1), second = peer_of("d1", 2), other = peer_of("d2", 3);
+
+    assert_int_equal(vouched(house, "d1"), STANDING_PENDING);
+    execute(house->app.store, "UPDATE device SET state = 'active'");
+    assert_int_equal(vouched(house, "d1"), STANDING_GOOD);
+    /* Whom the operator approved may have been another. */
+    assert_int_equal(meet(house, &first).scopes, STANDING_PENDING);
+    assert_int_equal(count(house, "SELECT count(*) FROM event WHERE from_state = 'active' AND "
+                                  "to_state = 'pending'"),
+                     1);
+    assert_int_equal(vouched(house, "d1"), STANDING_NAME_TAKEN);
+    assert_int_equal(meet(house, &second).scopes, STANDING_NAME_TAKEN);
+
+    house->config.device_enrolment = "auto";
+    assert_int_equal(vouched(house, "d2"), STANDING_GOOD);
+    assert_int_equal(meet(house, &other).scopes, STANDING_GOOD);
+    assert_int_equal(vouched(house, "d2"), STANDING_NAME_TAKEN);
+}
+
+static void a_certificate_takes_nothing_that_an_operator_decided_about(void **state)
+{
+    struct house *house = *state;
+    struct peer tokens = peer_of("d1", 1), out = peer_of("d2", 2);
+
+    execute(house->app.store, REGISTER("d1", "active", "zeroblob(32), 1"));
+    execute(house->app.store, REGISTER("d2", "suspended", "NULL, NULL"));
+    assert_int_equal(meet(house, &tokens).scopes, STANDING_NAME_TAKEN);
+    assert_int_equal(meet(house, &out).scopes, STANDING_NAME_TAKEN);
+    assert_int_equal(count(house, "SELECT count(*) FROM certificate"), 0);
+}
+
+static void anothers_word_opens_no_row_that_waits_for_its_certificate(void **state)
+{
+    struct house *house = *state;
+    struct peer peer = peer_of("d1", 1), other = peer_of("d2", 2);
+
+    execute(house->app.store, REGISTER("d1", "registered", "NULL, NULL"));
+    execute(house->app.store, REGISTER("d2", "registered", "NULL, NULL"));
+    assert_int_equal(vouched(house, "d1"), STANDING_AWAITED);
+    assert_int_equal(count(house, "SELECT count(*) FROM device WHERE state = 'registered'"), 2);
+    assert_int_equal(meet(house, &peer).scopes, STANDING_GOOD);
+
+    house->config.device_enrolment = "auto";
+    assert_int_equal(vouched(house, "d2"), STANDING_GOOD);
+    assert_int_equal(meet(house, &other).scopes, STANDING_GOOD);
+}
+
+static void only_so_many_strangers_wait_for_approval(void **state)
+{
+    struct house *house = *state;
+    struct peer stranger = peer_of("d4", 4);
+    struct question refused = {.house = house, .peer = &stranger, .identify = identify_device};
+
+    house->config.device_pending_max = 2;
+    assert_int_equal(vouched(house, "d1"), STANDING_PENDING);
+    assert_int_equal(vouched(house, "d2"), STANDING_PENDING);
+    assert_int_equal(vouch_for(house, "d3").err.problem, PROBLEM_TOO_MANY);
+    put(&refused);
+    assert_int_equal(refused.result, HANDLE_FAILED);
+    assert_int_equal(refused.err.problem, PROBLEM_TOO_MANY);
+    assert_int_equal(count(house, "SELECT count(*) FROM device"), 2);
+    assert_int_equal(vouched(house, "d2"), STANDING_PENDING);
+    execute(house->app.store, "UPDATE device SET state = 'active' WHERE id = 'd1'");
+    assert_int_equal(vouched(house, "d3"), STANDING_PENDING);
 }
 
 static void states_and_dates_decide_how_a_device_stands(void **state)
@@ -371,6 +467,10 @@ int main(void)
         CASE(another_certificate_with_the_same_name_is_refused_and_noted_once),
         CASE(a_registered_device_is_active_from_its_first_contact),
         CASE(a_registered_name_without_certificate_takes_the_first_and_no_other),
+        CASE(a_certificate_takes_a_row_that_only_others_spoke_for),
+        CASE(a_certificate_takes_nothing_that_an_operator_decided_about),
+        CASE(anothers_word_opens_no_row_that_waits_for_its_certificate),
+        CASE(only_so_many_strangers_wait_for_approval),
         CASE(states_and_dates_decide_how_a_device_stands),
         CASE(refusals_are_problems_of_the_right_kind),
         CASE(the_first_admin_is_the_one_of_the_installation),

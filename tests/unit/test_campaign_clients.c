@@ -14,10 +14,8 @@
 
 #define ASKING ALL_OF(", \"consent\": true")
 #define ALL_OF(more) PLAN(", \"waves\": [{\"percent\": 100}]" more)
-/* START_TIME is 08:00. Fetched all day, installed from ten past eight. */
-#define WINDOWS                                                                                    \
-    ", \"windows\": {\"download\": [{\"start\": \"00:00\", \"length\": \"23h\"}], "                \
-    "\"install\": [{\"start\": \"08:10\", \"length\": \"1h\"}]}"
+/* START_TIME is 08:00. */
+#define WINDOWS ", \"windows\": {\"install\": [{\"start\": \"08:10\", \"length\": \"1h\"}]}"
 
 /* -- jobs on the writer -- */
 
@@ -61,7 +59,7 @@ static enum problem do_job(struct job *job, work_fn work)
 static int work_consent(struct tx *tx, struct job *job, struct device *device,
                         const struct deployment *deployment, struct error *err)
 {
-    const struct consent said = {job->is_on, "keeper", job->text};
+    const struct consent said = {.is_given = job->is_on, .by = "keeper", .remark = job->text};
 
     return campaign_consent(tx, job->f->campaigns, device, deployment, &said, job->f->now, err);
 }
@@ -171,7 +169,10 @@ static int64_t number_of(struct fixture *f, const char *sql)
 static enum report_result say(struct fixture *f, int64_t action, enum report_kind kind,
                               const char *told)
 {
-    struct report report = {.kind = kind, .told = told, .is_final = kind == REPORT_FAILURE};
+    struct report report = {.kind = kind,
+                            .told = told,
+                            .is_final = kind == REPORT_FAILURE || kind == REPORT_SUCCESS ||
+                                        kind == REPORT_CANCELLED};
 
     snprintf((char *)report.hash, sizeof report.hash, "%s", told);
     return send_report(f, 1, action, &report);
@@ -278,11 +279,45 @@ static void who_waits_for_the_window_comes_more_often(void **state)
     f->config->device_poll_minimum = 30;
     create(f, ALL_OF(WINDOWS));
     tick(f);
-    assert_int_equal(poll_by(f, 1, PRESTAGES).poll_after, 200);
+    assert_in_range(poll_by(f, 1, PRESTAGES).poll_after, 160, 200);
     pass(f, 560);
-    assert_int_equal(poll_by(f, 1, PRESTAGES).poll_after, 30);
+    assert_in_range(poll_by(f, 1, PRESTAGES).poll_after, 30, 37);
     pass(f, 40);
     assert_int_equal(poll_by(f, 1, PRESTAGES).poll_after, 0);
+}
+
+static void who_comes_sooner_still_comes_at_its_own_moment(void **state)
+{
+    struct fixture *f = *state;
+    bool differs = false;
+
+    f->config->device_poll = 300;
+    create(f, ALL_OF(WINDOWS));
+    tick(f);
+    int64_t first = poll_by(f, 1, PRESTAGES).poll_after;
+    for (int64_t device = 2; device <= 10; device++)
+        differs |= poll_by(f, device, PRESTAGES).poll_after != first;
+    assert_true(differs);
+}
+
+static void what_must_wait_for_its_window_overtakes_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    add_release_3(f);
+    create(f, ALL_AT_ONCE);
+    tick(f);
+    struct decision decision = poll_by(f, 1, INSTALLS_AT_ONCE);
+    fetch(f, &decision, 10);
+    f->now++;
+    create(f, TO_RELEASE("gw:3.0", WINDOWS));
+    tick(f);
+    assert_int_equal(poll_by(f, 1, INSTALLS_AT_ONCE).action, decision.action);
+    assert_string_equal(deployment_state(f, 1), "downloading");
+    pass(f, 600);
+    decision = poll_by(f, 1, INSTALLS_AT_ONCE);
+    assert_int_equal(decision.release_row, 3);
+    assert_int_equal(decision.install, INSTALL_FORCED);
 }
 
 /* -- download only -- */
@@ -326,6 +361,8 @@ static void half_a_download_is_none(void **state)
     (void)report_as(f, 1, decision.action, REPORT_SUCCESS, "Skipped Update.");
     (void)report_as(f, 1, decision.action, REPORT_SUCCESS, "done");
     assert_string_equal(deployment_state(f, 1), "downloading");
+    expect_reason(f, 1, "unverified");
+    pass(f, f->config->device_poll);
     assert_int_equal(poll_as(f, 1).verdict, VERDICT_OFFER);
     assert_int_equal(number_of(f, "SELECT count(*) FROM event WHERE to_state = 'unverified'"), 2);
 }
@@ -541,6 +578,69 @@ static void a_refused_cancel_goes_on_and_its_success_counts(void **state)
     assert_string_equal(deployment_state(f, 1), "confirmed");
 }
 
+static void a_cancel_refused_in_the_same_words_is_refused_again(void **state)
+{
+    struct fixture *f = *state;
+
+    create(f, ALL_AT_ONCE);
+    tick(f);
+    struct decision decision = poll_as(f, 1);
+    fetch(f, &decision, 1000);
+    for (int i = 1; i <= 3; i++) {
+        assert_int_equal(cancel(f, 1, decision.action, false), PROBLEM_NONE);
+        assert_int_equal(say(f, decision.action, REPORT_CANCEL_REFUSED, "{}"), REPORT_TAKEN);
+        assert_int_equal(poll_as(f, 1).verdict, VERDICT_OFFER);
+        assert_int_equal(number_of(f, "SELECT count(*) FROM event WHERE told IS NOT NULL"), i);
+    }
+    assert_int_equal(say(f, decision.action, REPORT_CANCEL_REFUSED, "{}"), REPORT_TAKEN);
+    assert_int_equal(number_of(f, "SELECT count(*) FROM event WHERE told IS NOT NULL"), 3);
+}
+
+static void a_cancel_acknowledged_in_the_words_of_a_success_ends(void **state)
+{
+    struct fixture *f = *state;
+
+    create(f, ALL_AT_ONCE);
+    tick(f);
+    struct decision decision = poll_as(f, 1);
+    (void)say(f, decision.action, REPORT_SUCCESS, "{}"); /* it has fetched nothing */
+    assert_int_equal(cancel(f, 1, decision.action, false), PROBLEM_NONE);
+    (void)say(f, decision.action, REPORT_SUCCESS, "{}");
+    assert_int_equal(poll_as(f, 1).verdict, VERDICT_CANCEL);
+    assert_int_equal(say(f, decision.action, REPORT_CANCELLED, "{}"), REPORT_TAKEN);
+    assert_string_equal(deployment_state(f, 1), "cancelled");
+    assert_int_equal(say(f, decision.action, REPORT_CANCELLED, "{}"), REPORT_DUPLICATE);
+}
+
+static void only_who_was_cut_is_cancelled_by_a_failure(void **state)
+{
+    static const struct {
+        int64_t bytes;
+        const char *words, *state;
+    } cases[] = {
+        {1000, "Failed to install", "failed"   },
+        {1000, "Connection reset",  "cancelled"},
+        {999,  "Failed to install", "cancelled"},
+        {1000, "HASH mismatch",     "failed"   },
+    };
+    struct fixture *f = *state;
+
+    create(f, ALL_OF(", \"pause\": {\"failures\": 9}, \"abort\": {\"failures\": 9}"));
+    tick(f);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        int64_t device = (int64_t)i + 1;
+        struct decision decision = poll_as(f, device);
+
+        fetch(f, &decision, cases[i].bytes);
+        assert_int_equal(cancel(f, device, decision.action, false), PROBLEM_NONE);
+        (void)report_as(f, device, decision.action, REPORT_FAILURE, cases[i].words);
+        assert_string_equal(deployment_state(f, device), cases[i].state);
+        pass(f, 86400); /* what was to be cancelled is not tried again */
+        assert_int_equal(poll_as(f, device).verdict, VERDICT_NOTHING);
+    }
+    assert_int_equal(counted(f, "failed"), 2);
+}
+
 static void success_wins_over_a_cancel_only_with_the_whole_image(void **state)
 {
     static const char *const after[] = {"downloading", "installing"};
@@ -609,7 +709,7 @@ static void what_waits_behind_a_cancel_comes_soon(void **state)
     tick(f);
     decision = poll_as(f, 1);
     assert_int_equal(decision.verdict, VERDICT_CANCEL);
-    assert_int_equal(decision.poll_after, 30);
+    assert_in_range(decision.poll_after, 30, 37);
     (void)report_as(f, 1, decision.action, REPORT_CANCELLED, NULL);
     (void)expect_offer(f, 1, 3);
 }
@@ -645,7 +745,6 @@ static void a_pin_is_delivered_under_its_terms(void **state)
     assert_string_equal(decision.risk, "it restarts");
     assert_int_equal(pin(f, 2,
                          "{\"install_windows\": [{\"start\": \"08:10\", \"length\": \"1h\"}], "
-                         "\"download_windows\": [{\"start\": \"00:00\", \"length\": \"23h\"}], "
                          "\"zone\": \"UTC\", \"caps\": {\"transfer_rate\": 1000}}"),
                      PROBLEM_NONE);
     decision = poll_by(f, 2, PRESTAGES);
@@ -705,6 +804,24 @@ static void pinned_again_is_tried_again(void **state)
     assert_int_equal(poll_as(f, 1).verdict, VERDICT_NOTHING);
 }
 
+static void consent_ends_with_what_it_was_given_to(void **state)
+{
+    static const char asking[] = "{\"consent\": true}";
+    struct fixture *f = *state;
+
+    assert_int_equal(pin(f, 1, asking), PROBLEM_NONE);
+    assert_int_equal(pin(f, 2, asking), PROBLEM_NONE); /* keeps the campaign in use */
+    int64_t first = poll_as(f, 1).action;
+    assert_int_equal(consent(f, 1, first, true), PROBLEM_NONE);
+    assert_false(poll_as(f, 1).awaits_consent);
+    assert_int_equal(cancel(f, 1, first, true), PROBLEM_NONE);
+    assert_int_equal(pin(f, 1, asking), PROBLEM_NONE);
+    struct decision again = poll_as(f, 1);
+    assert_true(again.action > first);
+    assert_true(again.awaits_consent);
+    assert_false(may_fetch(f, 1));
+}
+
 /* -- what the device runs -- */
 
 static void the_action_that_brought_what_runs_is_known_until_it_falls_back(void **state)
@@ -739,9 +856,11 @@ static void who_fetches_again_and_again_is_left_alone_for_longer_and_longer(void
     }
     fetch(f, &decision, 1000);
     expect_reason(f, 1, "refetch");
-    assert_true(poll_as(f, 1).poll_after >= 900);
+    assert_int_equal(poll_as(f, 1).poll_after, 0); /* as usual: a pin may come */
     assert_true(may_fetch(f, 1));
-    pass(f, 899);
+    pass(f, 800);
+    assert_in_range(poll_as(f, 1).poll_after, 100, 175);
+    pass(f, 99);
     expect_reason(f, 1, "refetch");
     pass(f, 1);
     assert_int_equal(poll_as(f, 1).verdict, VERDICT_OFFER);
@@ -804,6 +923,93 @@ static void a_fetch_is_of_all_images_and_one_size_may_be_two(void **state)
     assert_int_equal(poll_as(f, 1).verdict, VERDICT_OFFER);
 }
 
+static void who_has_the_whole_from_before_needs_no_transfer(void **state)
+{
+    struct fixture *f = *state;
+
+    create(f, ALL_AT_ONCE);
+    tick(f);
+    struct decision decision = poll_as(f, 1);
+    for (int i = 0; i < 5; i++) { /* that is no loop */
+        campaign_note_whole(f->campaigns, decision.deployment_row, 1000);
+        tick(f);
+        assert_int_equal(poll_as(f, 1).verdict, VERDICT_OFFER);
+    }
+    assert_string_equal(deployment_state(f, 1), "downloaded");
+    assert_int_equal(number_of(f, "SELECT fetches FROM deployment"), 0);
+    assert_int_equal(cancel(f, 1, decision.action, false), PROBLEM_NONE);
+    (void)report_as(f, 1, decision.action, REPORT_SUCCESS, "done");
+    assert_string_equal(deployment_state(f, 1), "installing"); /* all that a success takes */
+}
+
+/* Release 2 becomes an index of 1000 bytes and a delta of 50000. */
+static void add_delta(struct fixture *f)
+{
+    execute(f->at.store,
+            "INSERT INTO artifact (row_id, sha256, sha512, sha1, md5, size, encoding, "
+            "chunk_offset, chunk_size, chunk_count, state, created_at) SELECT 9, "
+            "randomblob(32), sha512, sha1, md5, 50000, encoding, chunk_offset, "
+            "chunk_size, chunk_count, state, created_at FROM artifact WHERE row_id = 1");
+    execute(f->at.store, "INSERT INTO target (row_id, release_row, path, file, component, kind, "
+                         "version, security_version, security_floor, release_counter, "
+                         "hardware_ids, custom, artifact_row) VALUES (9, 2, 'gw/2.0/b.zck', "
+                         "'b.zck', 'app', 'image', '2.0', 2, 0, 2, '[\"gw\"]', '{}', 9)");
+}
+
+static void any_range_of_a_delta_is_its_download(void **state)
+{
+    struct fixture *f = *state;
+
+    add_delta(f);
+    create(f, ALL_AT_ONCE);
+    tick(f);
+    struct decision decision = poll_as(f, 1);
+    fetch(f, &decision, 1000);
+    assert_string_equal(deployment_state(f, 1), "downloading");
+    campaign_note_transfer(f->campaigns, decision.deployment_row, 400, 60, 50000);
+    tick(f);
+    assert_string_equal(deployment_state(f, 1), "downloaded");
+    decision = poll_as(f, 2);
+    campaign_note_transfer(f->campaigns, decision.deployment_row, 0, 400, 50000);
+    fetch(f, &decision, 999);
+    assert_string_equal(deployment_state(f, 2), "downloading");
+}
+
+static void a_delta_that_is_only_downloaded_is_over_with_its_ranges(void **state)
+{
+    struct fixture *f = *state;
+
+    add_delta(f);
+    create(f, ALL_OF(", \"install\": \"prestage\""));
+    tick(f);
+    struct decision decision = poll_as(f, 1);
+    campaign_note_transfer(f->campaigns, decision.deployment_row, 0, 1000, 1000);
+    campaign_note_transfer(f->campaigns, decision.deployment_row, 0, 400, 50000);
+    tick(f);
+    (void)report_as(f, 1, decision.action, REPORT_SUCCESS, "done");
+    assert_int_equal(number_of(f, "SELECT is_open FROM deployment WHERE state = 'downloaded'"), 0);
+    assert_int_equal(counted(f, "prestaged"), 1);
+}
+
+static void a_loop_of_deltas_is_seen_by_what_comes_whole(void **state)
+{
+    struct fixture *f = *state;
+
+    add_delta(f);
+    create(f, ALL_AT_ONCE);
+    tick(f);
+    struct decision decision = poll_as(f, 1);
+    campaign_note_transfer(f->campaigns, decision.deployment_row, 0, 50000, 50000);
+    tick(f); /* at first it has nothing to build on */
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(poll_as(f, 1).verdict, VERDICT_OFFER);
+        campaign_note_transfer(f->campaigns, decision.deployment_row, 0, 400, 50000);
+        fetch(f, &decision, 1000);
+    }
+    expect_reason(f, 1, "refetch");
+    assert_int_equal(number_of(f, "SELECT count(*) FROM event WHERE kind = 'deployment.loop'"), 1);
+}
+
 /* -- leftovers -- */
 
 static void who_is_back_after_a_silence_has_its_time_again(void **state)
@@ -829,7 +1035,7 @@ static int explain(struct tx *tx, struct job *job, struct device *device,
     json_auto_t *json = NULL;
 
     (void)deployment;
-    if (campaign_explain_json(tx, job->f->campaigns, device, job->f->now, &json, err))
+    if (campaign_explain_json(tx, job->f->campaigns, device, job->asker, job->f->now, &json, err))
         return -1;
     assert_string_equal(json_string_value(json_object_get(json_object_get(json, "answer"), "code")),
                         job->text);
@@ -844,6 +1050,36 @@ static void a_hold_is_told_without_any_campaign(void **state)
     expect_reason(f, 1, "hold");
     assert_int_equal(do_job(&(struct job){.f = f, .device_row = 1, .text = "hold"}, explain),
                      PROBLEM_NONE);
+}
+
+static void expect_explained(struct fixture *f, enum prestaging asker, const char *code)
+{
+    assert_int_equal(
+        do_job(&(struct job){.f = f, .device_row = 1, .asker = asker, .text = code}, explain),
+        PROBLEM_NONE);
+}
+
+static void what_is_explained_is_what_a_poll_is_told(void **state)
+{
+    struct fixture *f = *state;
+
+    int64_t campaign = create(f, ALL_OF(WINDOWS));
+    tick(f);
+    expect_explained(f, PRESTAGES, "offer");
+    expect_explained(f, INSTALLS_AT_ONCE, "window");
+    struct decision decision = poll_by(f, 1, PRESTAGES);
+    expect_explained(f, PRESTAGES, "deployment");
+    expect_explained(f, INSTALLS_AT_ONCE, "window");
+    (void)say(f, decision.action, REPORT_SUCCESS, "{}");
+    expect_explained(f, PRESTAGES, "unverified");
+    fetch(f, &decision, 10);
+    expect_explained(f, INSTALLS_AT_ONCE, "deployment");
+    pass(f, 600);
+    expect_explained(f, INSTALLS_AT_ONCE, "deployment");
+    (void)report_as(f, 1, decision.action, REPORT_FAILURE, "boot");
+    (void)poll_by(f, 2, PRESTAGES);
+    assert_int_equal(act(f, campaign, CAMPAIGN_PAUSE, NULL), PROBLEM_NONE);
+    expect_explained(f, PRESTAGES, "no_campaign");
 }
 
 static void action_ids_keep_up_with_the_time(void **state)
@@ -870,6 +1106,8 @@ int main(void)
         CASE(who_installs_at_once_is_offered_nothing_before_the_window),
         CASE(what_began_goes_on_behind_the_window),
         CASE(who_waits_for_the_window_comes_more_often),
+        CASE(who_comes_sooner_still_comes_at_its_own_moment),
+        CASE(what_must_wait_for_its_window_overtakes_nothing),
         CASE(what_is_only_downloaded_ends_with_that_and_is_a_success),
         CASE(half_a_download_is_none),
         CASE(what_was_downloaded_ahead_is_installed_by_another_campaign),
@@ -884,6 +1122,9 @@ int main(void)
         CASE(a_cancel_is_shown_until_it_is_answered),
         CASE(who_never_answers_a_cancel_is_not_offered_it_again),
         CASE(a_refused_cancel_goes_on_and_its_success_counts),
+        CASE(a_cancel_refused_in_the_same_words_is_refused_again),
+        CASE(a_cancel_acknowledged_in_the_words_of_a_success_ends),
+        CASE(only_who_was_cut_is_cancelled_by_a_failure),
         CASE(success_wins_over_a_cancel_only_with_the_whole_image),
         CASE(a_forced_cancel_asks_nobody),
         CASE(a_pin_goes_with_its_cancel),
@@ -892,12 +1133,18 @@ int main(void)
         CASE(a_pin_is_delivered_under_its_terms),
         CASE(wrong_terms_are_named_as_they_were_said),
         CASE(pinned_again_is_tried_again),
+        CASE(consent_ends_with_what_it_was_given_to),
         CASE(the_action_that_brought_what_runs_is_known_until_it_falls_back),
         CASE(who_fetches_again_and_again_is_left_alone_for_longer_and_longer),
         CASE(pieces_and_resumed_downloads_are_one_fetch),
         CASE(a_fetch_is_of_all_images_and_one_size_may_be_two),
+        CASE(who_has_the_whole_from_before_needs_no_transfer),
+        CASE(any_range_of_a_delta_is_its_download),
+        CASE(a_delta_that_is_only_downloaded_is_over_with_its_ranges),
+        CASE(a_loop_of_deltas_is_seen_by_what_comes_whole),
         CASE(who_is_back_after_a_silence_has_its_time_again),
         CASE(a_hold_is_told_without_any_campaign),
+        CASE(what_is_explained_is_what_a_poll_is_told),
         CASE(action_ids_keep_up_with_the_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

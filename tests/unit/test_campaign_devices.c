@@ -44,9 +44,87 @@ static void success_without_a_fetched_byte_is_only_noted(void **state)
     create(f, ALL_AT_ONCE);
     tick(f);
     struct decision decision = poll_as(f, 1);
-    assert_int_equal(report_as(f, 1, decision.action, REPORT_SUCCESS, "done"), REPORT_TAKEN);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(report_as(f, 1, decision.action, REPORT_SUCCESS, "done"), REPORT_TAKEN);
     assert_string_equal(deployment_state(f, 1), "offered");
+    assert_int_equal(atoll(text_of(f, "SELECT count(*) FROM event WHERE to_state = 'unverified'")),
+                     1);
+}
+
+static void who_says_to_be_done_without_a_fetch_is_not_asked_again_at_once(void **state)
+{
+    struct fixture *f = *state;
+
+    f->config->device_poll = 300;
+    create(f, ALL_AT_ONCE);
+    tick(f);
+    struct decision decision = poll_as(f, 1);
+    for (int i = 0; i < 2; i++) {
+        (void)report_as(f, 1, decision.action, REPORT_SUCCESS, "done");
+        assert_int_equal(poll_as(f, 1).verdict, VERDICT_NOTHING);
+        assert_string_equal(poll_as(f, 1).reason, "unverified");
+        pass(f, 299);
+        assert_string_equal(poll_as(f, 1).reason, "unverified");
+        pass(f, 1);
+        assert_int_equal(poll_as(f, 1).action, decision.action);
+    }
+    (void)report_as(f, 1, decision.action, REPORT_SUCCESS, "done");
+    campaign_note_transfer(f->campaigns, decision.deployment_row, 0, 10, 1000);
+    tick(f); /* it fetches by itself */
     assert_int_equal(poll_as(f, 1).action, decision.action);
+    prove(f, 1, "2.0", "b", 1);
+    assert_string_equal(deployment_state(f, 1), "confirmed");
+}
+
+static void the_words_that_were_not_believed_are_after_a_fetch(void **state)
+{
+    struct fixture *f = *state;
+
+    create(f, ALL_AT_ONCE);
+    tick(f);
+    struct decision decision = poll_as(f, 1);
+    (void)report_as(f, 1, decision.action, REPORT_SUCCESS, "done");
+    campaign_note_transfer(f->campaigns, decision.deployment_row, 0, 1000, 1000);
+    assert_int_equal(report_as(f, 1, decision.action, REPORT_SUCCESS, "done"), REPORT_TAKEN);
+    assert_string_equal(deployment_state(f, 1), "verifying");
+    assert_int_equal(report_as(f, 1, decision.action, REPORT_SUCCESS, "done"), REPORT_DUPLICATE);
+    (void)poll_as(f, 1), (void)poll_as(f, 1);
+    assert_string_equal(deployment_state(f, 1), "confirmed");
+}
+
+static void what_is_said_again_behind_something_else_is_news(void **state)
+{
+    static const char *const lines[] = {"copying", "checking", "copying", "checking", "copying"};
+    struct fixture *f = *state;
+
+    create(f, ALL_AT_ONCE);
+    tick(f);
+    struct decision decision = poll_as(f, 1);
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        assert_int_equal(report_as(f, 1, decision.action, REPORT_PROGRESS, lines[i]), REPORT_TAKEN);
+        assert_int_equal(report_as(f, 1, decision.action, REPORT_PROGRESS, lines[i]),
+                         REPORT_DUPLICATE);
+    }
+    assert_string_equal(text_of(f,
+                                "SELECT group_concat(detail, ' ') FROM (SELECT detail FROM event "
+                                "WHERE kind = 'report' ORDER BY row_id)"),
+                        "copying checking copying checking copying");
+}
+
+static void what_was_sent_last_outlives_an_orderly_stop(void **state)
+{
+    struct fixture *f = *state;
+    struct error err = {0};
+
+    create(f, ALL_AT_ONCE);
+    tick(f);
+    struct decision decision = poll_as(f, 1);
+    campaign_note_transfer(f->campaigns, decision.deployment_row, 0, 1000, 1000);
+    campaigns_close(&f->campaigns);
+    assert_string_equal(deployment_state(f, 1), "downloaded");
+    CHECKED(campaigns_open(f->at.store, f->config, &f->campaigns, &err), err);
+    assert_int_equal(report_as(f, 1, decision.action, REPORT_SUCCESS, "done"), REPORT_TAKEN);
+    assert_string_equal(deployment_state(f, 1), "verifying");
 }
 
 static void a_claim_against_the_known_version_waits_for_evidence(void **state)
@@ -194,8 +272,10 @@ static void a_network_failure_is_tried_again_before_it_counts(void **state)
     assert_int_equal(counted(f, "retrying"), 1);
     struct decision wait = poll_as(f, 1);
     assert_string_equal(wait.reason, "back_off");
-    assert_in_range(wait.poll_after, 900, 1300); /* spread from then on */
-    pass(f, 900);
+    assert_int_equal(wait.poll_after, 0); /* as usual: something else may be wanted of it */
+    pass(f, 800);
+    assert_in_range(poll_as(f, 1).poll_after, 100, 175); /* spread from then on */
+    pass(f, 100);
     struct decision again = poll_as(f, 1);
     assert_int_equal(again.verdict, VERDICT_OFFER);
     assert_true(again.action > decision.action);
@@ -280,6 +360,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_message_sent_twice_counts_once),
         CASE(success_without_a_fetched_byte_is_only_noted),
+        CASE(who_says_to_be_done_without_a_fetch_is_not_asked_again_at_once),
+        cmocka_unit_test_setup_teardown(the_words_that_were_not_believed_are_after_a_fetch,
+                                        twenty_devices_that_tell_nothing, clear),
+        CASE(what_is_said_again_behind_something_else_is_news),
+        cmocka_unit_test_setup_teardown(what_was_sent_last_outlives_an_orderly_stop,
+                                        twenty_devices_that_tell_nothing, clear),
         CASE(a_claim_against_the_known_version_waits_for_evidence),
         cmocka_unit_test_setup_teardown(a_silent_device_is_confirmed_unproven_by_polls,
                                         twenty_devices_that_tell_nothing, clear),

@@ -149,7 +149,8 @@ static void whoever_streams_is_cut_while_it_installs(void **state)
 
     create(f, ALL_AT_ONCE);
     tick(f);
-    const struct decision one = expect_offer(f, 1, 2), two = expect_offer(f, 2, 2);
+    const struct decision one = expect_offer(f, 1, 2), two = expect_offer(f, 2, 2),
+                          three = expect_offer(f, 3, 2);
     fetch(f, &one, 10);
     fetch(f, &two, 1000); /* has the whole: what fails now is its own */
     report_as(f, 1, one.action, REPORT_INSTALLING, NULL);
@@ -160,6 +161,10 @@ static void whoever_streams_is_cut_while_it_installs(void **state)
     assert_string_equal(deployment_state(f, 1), "withdrawn");
     report_as(f, 2, two.action, REPORT_FAILURE, "write failed");
     assert_string_equal(deployment_state(f, 2), "failed");
+    campaign_note_transfer(f->campaigns, three.deployment_row, 0, 1000, 1000);
+    report_as(f, 3, three.action, REPORT_FAILURE,
+              "write failed"); /* before the clock has seen it */
+    assert_string_equal(deployment_state(f, 3), "failed");
 }
 
 /* -- what has changed since the snapshot -- */

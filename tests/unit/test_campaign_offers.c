@@ -98,10 +98,45 @@ static void without_its_pin_a_device_is_let_go(void **state)
     const struct decision decision = expect_offer(f, 1, 2);
     fetch(f, &decision, 10);
     CHECKED(store_write(f->at.store, do_unpin, f, &err), err);
+    assert_int_equal(poll_as(f, 1).verdict, VERDICT_CANCEL);
+    report_as(f, 1, decision.action, REPORT_CANCELLED, NULL);
     expect_reason(f, 1, "no_campaign");
     assert_string_equal(deployment_state(f, 1), "removed");
     pin(f, 1, 2, 0);
     expect_offer(f, 1, 2);
+}
+
+static void who_is_let_go_while_it_installs_may_still_succeed(void **state)
+{
+    struct fixture *f = *state;
+    struct error err = {0};
+
+    pin(f, 1, 2, 0);
+    pin(f, 2, 2, 0);
+    const struct decision decision = expect_offer(f, 1, 2);
+    fetch(f, &decision, 1000);
+    report_as(f, 1, decision.action, REPORT_PROGRESS, "40 % installed");
+    CHECKED(store_write(f->at.store, do_unpin, f, &err), err);
+    assert_int_equal(poll_as(f, 1).verdict, VERDICT_CANCEL);
+    report_as(f, 1, decision.action, REPORT_CANCEL_REFUSED, "too late");
+    assert_int_equal(expect_offer(f, 1, 2).action, decision.action);
+    prove(f, 1, "2.0", "b", 1);
+    assert_int_equal(report_as(f, 1, decision.action, REPORT_SUCCESS, NULL), REPORT_TAKEN);
+    assert_string_equal(deployment_state(f, 1), "verifying");
+    assert_string_equal(text_of(f, "SELECT class FROM deployment WHERE device_row = 1"), "");
+}
+
+static void who_has_left_without_a_byte_is_asked_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct error err = {0};
+
+    pin(f, 1, 2, 0);
+    pin(f, 2, 2, 0);
+    expect_offer(f, 1, 2);
+    CHECKED(store_write(f->at.store, do_unpin, f, &err), err);
+    expect_reason(f, 1, "no_campaign");
+    assert_string_equal(deployment_state(f, 1), "removed");
 }
 
 static void a_hold_stops_what_has_not_begun_to_install(void **state)
@@ -338,16 +373,19 @@ static void who_must_wait_for_a_window_comes_when_it_opens(void **state)
     assert_int_equal(poll_as(f, 1).poll_after, 0);
 }
 
-static void install_windows_alone_hold_the_offer(void **state)
+static void install_windows_hold_only_the_installation(void **state)
 {
     struct fixture *f = *state;
 
     create(f, PLAN(EVERYBODY ", \"windows\": {\"install\": " WINDOW_AT("09:00", "1h") "}"));
     tick(f);
-    expect_reason(f, 1, "window");
-    f->now += 3600;
     struct decision decision = expect_offer(f, 1, 2);
+    assert_int_equal(decision.install, INSTALL_PRESTAGE);
+    assert_int_equal(decision.install_wait, 3600);
+    f->now += 3600;
+    decision = expect_offer(f, 1, 2);
     assert_int_equal(decision.install, INSTALL_FORCED);
+    assert_int_equal(decision.install_wait, 0);
     fetch(f, &decision, 10);
     f->now += 3600; /* it was too slow: the rest may come, but not be installed before tomorrow */
     decision = expect_offer(f, 1, 2);
@@ -355,13 +393,15 @@ static void install_windows_alone_hold_the_offer(void **state)
     assert_int_equal(decision.install_wait, 23 * 3600);
 }
 
-static void with_both_windows_the_image_comes_ahead(void **state)
+static void download_windows_hold_what_is_to_come_ahead(void **state)
 {
     struct fixture *f = *state;
 
     create(f, PLAN(EVERYBODY ", \"windows\": {\"download\": " WINDOW_AT(
-                  "07:00", "4h") ", \"install\": " WINDOW_AT("09:00", "1h") "}"));
+                  "08:01", "4h") ", \"install\": " WINDOW_AT("09:01", "1h") "}"));
     tick(f);
+    expect_reason(f, 1, "window");
+    f->now += 60;
     struct decision decision = expect_offer(f, 1, 2);
     assert_int_equal(decision.install, INSTALL_PRESTAGE);
     assert_int_equal(decision.install_wait, 3600);
@@ -483,6 +523,8 @@ static void who_leaves_the_target_leaves_a_campaign_that_does_not_stick(void **s
     const struct decision one = expect_offer(f, 1, 2);
     fetch(f, &one, 10);
     execute(f->at.store, "UPDATE device SET model = 'other', hardware = 'gw' WHERE row_id = 1");
+    assert_int_equal(poll_as(f, 1).verdict, VERDICT_CANCEL);
+    report_as(f, 1, one.action, REPORT_CANCELLED, NULL);
     expect_reason(f, 1, "no_campaign");
     assert_string_equal(deployment_state(f, 1), "removed");
 }
@@ -644,6 +686,8 @@ int main(void)
         CASE(a_pinned_device_gets_its_release_and_nothing_else),
         CASE(a_held_device_gets_nothing_until_the_pin_expires),
         CASE(without_its_pin_a_device_is_let_go),
+        CASE(who_is_let_go_while_it_installs_may_still_succeed),
+        CASE(who_has_left_without_a_byte_is_asked_nothing),
         CASE(a_hold_stops_what_has_not_begun_to_install),
         CASE(a_pin_leads_back_but_not_behind_a_floor),
         CASE(a_campaign_of_a_channel_reaches_only_its_devices),
@@ -655,8 +699,8 @@ int main(void)
         CASE(a_rollback_is_no_late_failure_of_what_it_takes_back),
         CASE(windows_are_judged_by_the_clocks_of_the_device),
         CASE(who_must_wait_for_a_window_comes_when_it_opens),
-        CASE(install_windows_alone_hold_the_offer),
-        CASE(with_both_windows_the_image_comes_ahead),
+        CASE(install_windows_hold_only_the_installation),
+        CASE(download_windows_hold_what_is_to_come_ahead),
         CASE(a_freeze_holds_back_whoever_has_not_begun),
         CASE(what_is_expedited_passes_windows_and_freezes),
         CASE(an_optional_installation_becomes_due),

@@ -30,7 +30,7 @@ static int set_up(void **state)
     struct error err;
 
     rig->hardware[0] = gw;
-    rig->image = (struct image){100, rig->hardware, 1};
+    rig->image = (struct image){.size = 100, .hardware = rig->hardware, .hardware_count = 1};
     for (int i = 0; i < 2; i++) {
         struct plan *plan = &rig->plans[i];
 
@@ -257,7 +257,7 @@ static void a_campaign_of_another_product_is_passed_over(void **state)
 {
     static char cam[] = "cam";
     struct rig *rig = *state;
-    struct image image = {100, (char *[]){cam}, 1};
+    struct image image = {.size = 100, .hardware = (char *[]){cam}, .hardware_count = 1};
     char line[128] = "";
 
     rig->plans[0].images = &image;
@@ -484,6 +484,30 @@ static void a_reason_tells_when_it_may_be_gone(void **state)
     assert_int_equal(answer.until, NOW + 3);
 }
 
+static void only_download_windows_hold_an_offer(void **state)
+{
+    static const struct windows never_now = {{{0x7f, (NOW + 7200) % 86400, 60}}, 1};
+    struct rig *rig = *state;
+    struct rules *rules = &rig->plans[0].rules;
+    struct resolution answer;
+    struct error err;
+
+    rig->plans[0].zone = zone_named("UTC");
+    rules->install_windows = never_now;
+    assert_int_equal(resolve(&rig->question, &answer, &err), 0);
+    assert_int_equal(answer.reason, REASON_OFFER);
+    assert_int_equal(answer.install, INSTALL_PRESTAGE);
+    assert_int_equal(answer.install_wait, 7200);
+    rules->download_windows = never_now;
+    assert_int_equal(resolve(&rig->question, &answer, &err), 0);
+    assert_int_equal(answer.reason, REASON_WINDOW);
+    assert_int_equal(answer.until, NOW + 7200);
+    rules->is_expedited = true;
+    assert_int_equal(resolve(&rig->question, &answer, &err), 0);
+    assert_int_equal(answer.reason, REASON_OFFER);
+    assert_int_equal(answer.install, INSTALL_FORCED);
+}
+
 static void admissions_are_told_by_their_own_codes(void **state)
 {
     (void)state;
@@ -585,7 +609,7 @@ static void a_way_leads_over_every_floor_between(void **state)
 {
     struct rig *rig = *state;
     struct product product;
-    struct image foreign = {100, NULL, 0};
+    struct image foreign = {.size = 100};
 
     make_product(rig, &product);
     assert_int_equal(next_release(rig), 3);
@@ -684,6 +708,7 @@ int main(void)
         CASE(every_step_can_be_explained),
         CASE(the_steps_are_asked_in_their_order),
         CASE(a_reason_tells_when_it_may_be_gone),
+        CASE(only_download_windows_hold_an_offer),
         CASE(admissions_are_told_by_their_own_codes),
         CASE(pins_and_their_campaigns_belong_together),
         CASE(a_standing_campaign_wants_its_release_to_be_there),

@@ -38,6 +38,21 @@ static void assert_refused(const char *text, const char *reason)
     assert_string_equal(err.detail + strlen(path), reason);
 }
 
+static void a_later_complaint_names_the_line_too(void **state)
+{
+    CLEANUP(config_free) struct config *config = NULL;
+    struct error err;
+
+    (void)state;
+    assert_int_equal(load("[device]\npoll = 5\nbase_url = x\n", &config, &err), 0);
+    assert_int_equal(config_refuse(config, "device", "base_url", "no URL", &err), -1);
+    assert_memory_equal(err.detail, path, strlen(path));
+    assert_string_equal(err.detail + strlen(path), ":3: base_url: no URL");
+    assert_int_equal(config_set(config, "device", "base_url", "y", &err), 0);
+    assert_int_equal(config_refuse(config, "device", "base_url", "no URL", &err), -1);
+    assert_string_equal(err.detail, "device.base_url: no URL");
+}
+
 static void an_empty_file_gives_the_defaults(void **state)
 {
     CLEANUP(config_free) struct config *config = NULL;
@@ -234,6 +249,7 @@ static int remove_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_later_complaint_names_the_line_too),
         cmocka_unit_test(an_empty_file_gives_the_defaults),
         cmocka_unit_test(settings_of_every_type_are_read),
         cmocka_unit_test(a_wrong_setting_is_refused_with_its_line),

@@ -2,6 +2,7 @@
 /* Requests over a real connection: replies, routes, refusals, identities, limits. */
 #include "unit/http_fixture.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -155,6 +156,67 @@ static int tear_down(void **state)
     (void)state;
     stop_server();
     return 0;
+}
+
+/* -- requests that libmicrohttpd refuses by itself -- */
+
+static uint64_t requests_begun(void)
+{
+    struct http_counts counts;
+
+    http_server_count(server, &counts);
+    return counts.requests;
+}
+
+static bool drains(void)
+{
+    int64_t began_ms = clock_monotonic_ms(), most_ms = PATIENCE_S * 1000;
+
+    http_server_drain(server, most_ms);
+    return clock_monotonic_ms() - began_ms < most_ms;
+}
+
+/* More values than there is memory for, which is found out behind the request line. */
+static void ask_for_too_much(unsigned times)
+{
+    static const char start[] = "GET /";
+    static char target[6000];
+
+    for (size_t i = 0; i < sizeof target - 1; i++)
+        target[i] = i < 3000 ? 'a' : i == 3000 ? '?' : i % 2 ? 'a' : '&';
+    uint64_t begun = requests_begun();
+    for (unsigned i = 0; i < times; i++) {
+        int fd = connect_client(1);
+
+        send_text(fd, start);
+        send_text(fd, target);
+        send_text(fd, " HTTP/1.1\r\n" HOST_LINE "\r\n");
+        EVENTUALLY(requests_begun() == begun + i + 1);
+        close(fd);
+    }
+}
+
+static void what_the_library_refuses_leaves_nothing_behind(void **state)
+{
+    enum { TIMES = 200 };
+
+    (void)state;
+    ask_for_too_much(TIMES);
+    size_t before = mallinfo2().uordblks;
+    ask_for_too_much(TIMES);
+    EVENTUALLY(mallinfo2().uordblks < before + TIMES * 1000);
+    assert_true(drains());
+}
+
+static void a_head_that_is_not_all_there_keeps_nobody_from_stopping(void **state)
+{
+    int fd = connect_client(1);
+
+    (void)state;
+    send_text(fd, "GET /poll HTTP/1.1\r\nHost: lo");
+    EVENTUALLY(requests_begun() == 1);
+    assert_true(drains());
+    close(fd);
 }
 
 /* -- replies -- */
@@ -522,6 +584,8 @@ static void requests_and_errors_are_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(what_the_library_refuses_leaves_nothing_behind),
+        CASE(a_head_that_is_not_all_there_keeps_nobody_from_stopping),
         CASE(a_poll_is_answered_with_length_etag_and_no_store),
         CASE(an_etag_that_is_known_gets_304),
         CASE(head_has_the_length_and_no_body),

@@ -48,6 +48,19 @@ static void an_address_has_its_burst_and_then_its_rate(void **state)
     assert_int_equal(take_all(limits, "10.0.0.2", 1000000), 60);
 }
 
+static void each_matter_of_an_address_has_a_bucket_of_its_own(void **state)
+{
+    CLEANUP(limits_free) struct limits *limits = limits_new(1, 2, 64);
+    const struct sockaddr_storage address = address_of("10.0.0.1"), other = address_of("10.0.0.2");
+
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(limits_take_about(limits, &address, "lock-1", 5), i < 2);
+    assert_true(limits_take_about(limits, &address, "lock-2", 5));
+    assert_true(limits_take_about(limits, &other, "lock-1", 5));
+    assert_int_equal(take_all(limits, "10.0.0.1", 5), 2);
+}
+
 static void what_is_given_back_can_be_taken_again(void **state)
 {
     CLEANUP(limits_free) struct limits *limits = limits_new(1, 2, 64);
@@ -93,6 +106,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_address_has_its_burst_and_then_its_rate),
+        cmocka_unit_test(each_matter_of_an_address_has_a_bucket_of_its_own),
         cmocka_unit_test(what_is_given_back_can_be_taken_again),
         cmocka_unit_test(an_ipv6_network_is_one_party),
         cmocka_unit_test(a_flood_of_addresses_does_not_refill_a_bucket),

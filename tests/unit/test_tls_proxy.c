@@ -316,6 +316,9 @@ static void networks_hold_what_their_length_says(void **state)
     assert_true(holds("0.0.0.0/0", "203.0.113.9"));
     assert_false(holds("0.0.0.0/0", "::1"));
     assert_true(holds("127.0.0.0/8", "::ffff:127.0.0.1"));
+    assert_true(holds("::ffff:127.0.0.0/104", "127.1.2.3"));
+    assert_true(holds("::ffff:192.0.2.7", "192.0.2.7"));
+    assert_false(holds("::ffff:192.0.2.7", "192.0.2.6"));
     assert_false(holds("", "127.0.0.1"));
 }
 

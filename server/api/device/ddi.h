@@ -174,7 +174,8 @@ struct ddi_attributes {
     enum ddi_mode mode;
     const json_t *data; /* borrowed: an object of strings, null with a meaning of "remove" */
 };
-/* Everything is checked here; `size_max` bounds names and values. */
+/* Everything is checked here; `size_max` bounds names and values. Numbers and truth values in it
+ * become strings. */
 int ddi_attributes_from_json(const json_t *json, int64_t size_max, struct ddi_attributes *ret,
                              struct error *err) MUST_CHECK;
 /* What the attributes under the configured names prove; values that cannot be right are left out.

@@ -16,6 +16,34 @@ static bool is_plain(const char *text, int64_t size_max)
     return length <= (size_t)size_max;
 }
 
+/* Numbers and truth values count as the text they are written with, as with hawkBit. */
+static int spell(json_t *data, const char *name, const json_t *value, struct error *err)
+{
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+    int failed = !text || json_object_set_new(data, name, json_string(text));
+
+    free(text);
+    return failed ? fail(err, PROBLEM_UNAVAILABLE, "out of memory") : 0;
+}
+
+static bool is_scalar(const json_t *value)
+{
+    return json_is_number(value) || json_is_boolean(value);
+}
+
+static int spell_out(json_t *data, struct error *err)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(data, name, value)
+    {
+        if (is_scalar(value) && spell(data, name, value, err))
+            return -1;
+    }
+    return 0;
+}
+
 static int check_data(const json_t *data, int64_t size_max, enum ddi_mode mode, struct error *err)
 {
     const char *name;
@@ -29,7 +57,10 @@ static int check_data(const json_t *data, int64_t size_max, enum ddi_mode mode, 
                               (long long)size_max);
         if (mode == DDI_REMOVE || json_is_null(value))
             continue;
-        if (!json_is_string(value) || !is_plain(json_string_value(value), size_max))
+        if (!json_is_string(value))
+            return fail_field(err, PROBLEM_BAD_FIELD, "data",
+                              "the value of \"%.48s\" must be a string", name);
+        if (!is_plain(json_string_value(value), size_max))
             return fail_field(
                 err, PROBLEM_BAD_FIELD, "data",
                 "the value of \"%.48s\" must be at most %lld printable ASCII characters", name,
@@ -56,6 +87,8 @@ int ddi_attributes_from_json(const json_t *json, int64_t size_max, struct ddi_at
     if (!json_object_size(ret->data))
         return fail_field(err, PROBLEM_BAD_FIELD, "data", "there must be at least one attribute");
     ret->mode = (enum ddi_mode)i;
+    if (spell_out((json_t *)(uintptr_t)ret->data, err))
+        return -1;
     return check_data(ret->data, size_max, ret->mode, err);
 }
 

@@ -3,6 +3,7 @@
  * all of them ahead. */
 #include "api/device/ddi.h"
 
+#include "api/sever.h"
 #include "core/json.h"
 
 #include <string.h>
@@ -50,9 +51,11 @@ int ddi_post_confirmation(struct request *req, struct reply *reply, struct error
         return fail(err, PROBLEM_GONE, "the action is over");
     if (ddi_confirmation_from_json(request_json(req), &confirmation, err))
         return HANDLE_FAILED;
-    const struct consent consent = {confirmation.is_given, "device", confirmation.remark};
+    const struct consent consent = {
+        .is_given = confirmation.is_given, .by = "device", .remark = confirmation.remark};
     if (campaign_consent(&tx, app->campaigns, &device, &deployment, &consent, request_now(req),
                          err) ||
+        (!consent.is_given && sever_deployment_after_commit(&tx, app, &deployment, err)) ||
         ddi_trim_history(req, &tx, &device, err) || tx_commit(&tx, err))
         return HANDLE_FAILED;
     return reply_empty(reply, 200);

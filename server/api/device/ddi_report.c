@@ -29,7 +29,8 @@ static void conversation_end(struct conversation *conversation)
 
 static bool was_cancelled(const struct deployment *deployment)
 {
-    return strcmp(deployment->state, deployment_state_name(DEPLOYMENT_CANCELLED)) == 0;
+    return strcmp(deployment->state, deployment_state_name(DEPLOYMENT_CANCELLED)) == 0 ||
+           strcmp(deployment->state, deployment_state_name(DEPLOYMENT_REMOVED)) == 0;
 }
 
 static int check_turn(struct conversation *c, struct error *err)

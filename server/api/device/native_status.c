@@ -258,28 +258,19 @@ static int take_alarms(struct arrival *arrival, struct error *err)
     return 0;
 }
 
-/* The deployment may be over meanwhile; that somebody agreed stays on record. */
-static int take_consent(struct arrival *arrival, const struct deployment *deployment,
-                        struct error *err)
+/* Somebody agreed, asked or not. What is over or to be stopped meanwhile has no use for that. */
+static int take_consent(struct arrival *arrival, struct deployment *deployment, struct error *err)
 {
-    int64_t now = request_now(arrival->req);
-    const struct event event = {
-        .at = now,
-        .tenant_row = arrival->device.tenant_row,
-        .kind = "deployment.consent",
-        .device_row = arrival->device.row_id,
-        .campaign_row = deployment->campaign_row,
-        .deployment_row = deployment->row_id,
-        .attempt = deployment->attempt,
-        .cause = "report",
-        .detail = arrival->status.consent_by,
-    };
+    const struct app *app = request_app(arrival->req);
+    const struct consent consent = {
+        .is_given = true, .by = arrival->status.consent_by, .is_unasked = true};
 
-    if (!arrival->status.consent_by || deployment->consent_at)
+    if (!consent.by || !deployment->is_open || deployment->is_cancelling)
         return 0;
-    if (deployment_consent(arrival->tx, deployment->row_id, arrival->status.consent_by, now, err))
+    if (campaign_consent(arrival->tx, app->campaigns, &arrival->device, deployment, &consent,
+                         request_now(arrival->req), err))
         return -1;
-    return event_append(arrival->tx, &event, err);
+    return deployment_by_row(arrival->tx, deployment->row_id, deployment, err) == STEP_ROW ? 0 : -1;
 }
 
 /* The words of a report, in the members that DDI's have. Its parts are bounded. */

@@ -141,6 +141,11 @@ static const char *install_name(enum install install)
     return names[install];
 }
 
+static const char *consent_name(const struct decision *decision)
+{
+    return !decision->asks_consent ? "none" : decision->awaits_consent ? "required" : "given";
+}
+
 static int write_deployment(struct text *json, struct tx *tx, struct request *req,
                             const struct decision *decision, struct error *err)
 {
@@ -160,8 +165,9 @@ static int write_deployment(struct text *json, struct tx *tx, struct request *re
     text_json_string(json, release.id);
     text_append(json, ",\"state\":");
     text_json_string(json, decision->verdict == VERDICT_CANCEL ? "cancelling" : decision->state);
-    text_format(json, ",\"install\":\"%s\",\"install_wait\":%lld,\"risk\":",
-                install_name(decision->install), (long long)decision->install_wait);
+    text_format(json, ",\"consent\":\"%s\",\"install\":\"%s\",\"install_wait\":%lld,\"risk\":",
+                consent_name(decision), install_name(decision->install),
+                (long long)decision->install_wait);
     text_json_string(json, decision->risk);
     text_append(json, "},\"targets\":[");
     if (decision->verdict == VERDICT_CANCEL) {

@@ -2,6 +2,7 @@
 #include "api/device/serve.h"
 
 #include "core/text.h"
+#include "http/range.h"
 
 #include <string.h>
 
@@ -42,6 +43,17 @@ static void note_end(void *arg, int64_t first, int64_t sent, bool is_complete)
     if (serving->deployment_row && sent > 0)
         campaign_note_transfer(serving->app->campaigns, serving->deployment_row, first, sent,
                                serving->blob->size);
+}
+
+/* Whoever has the whole already, of an earlier update, asks for what follows it: the one range that
+ * could be sent if there were one byte more. */
+static bool is_behind_end(const char *header, int64_t size)
+{
+    struct range range;
+    unsigned count;
+
+    return header && range_parse(header, size + 1, 1, &range, &count) == RANGE_SATISFIABLE &&
+           range.first == size;
 }
 
 static void release_serving(void *arg)
@@ -92,5 +104,10 @@ int serve_blob(struct request *req, struct reply *reply, const struct served *se
     };
     hex_from_bytes(served->sha256, SHA256_SIZE, hash);
     snprintf(content.etag, sizeof content.etag, "\"%s\"", served->etag ? served->etag : hash);
-    return reply_content(reply, &content, err);
+    if (reply_content(reply, &content, err) == 0)
+        return 0;
+    if (err->problem == PROBLEM_RANGE_NOT_SATISFIABLE && serving->deployment_row &&
+        is_behind_end(request_header(req, "Range"), content.size))
+        campaign_note_whole(app->campaigns, serving->deployment_row, content.size);
+    return -1;
 }

@@ -21,9 +21,14 @@ const char *visit_version(const char *told)
     return told && identifier_ok(IDENTIFIER_VERSION, told) ? told : NULL;
 }
 
+/* A header may carry any byte; what is kept must be fit for JSON. */
 const char *visit_boot_id(const char *told)
 {
-    return told && told[0] && strlen(told) < BOOT_ID_SIZE ? told : NULL;
+    size_t length = 0;
+
+    while (told && told[length] > 0x20 && told[length] < 0x7f)
+        length++;
+    return length && length < BOOT_ID_SIZE && !told[length] ? told : NULL;
 }
 
 /* Whole seconds of "1234.56". */
@@ -64,17 +69,11 @@ static int take_report(struct visit *visit, struct tx *tx, const struct deployme
                                 request_now(visit->req), &ignored, err);
 }
 
-/* About what it was told of. */
-static int report(struct visit *visit, struct tx *tx, const struct report *report,
-                  struct error *err)
+/* What it was told of. */
+static enum step told_of(const struct visit *visit, struct tx *tx, struct deployment *ret,
+                         struct error *err)
 {
-    struct deployment deployment;
-    enum step step =
-        deployment_by_action(tx, visit->device.row_id, visit->decision.action, &deployment, err);
-
-    if (step == STEP_ROW)
-        return take_report(visit, tx, &deployment, report, err);
-    return step == STEP_DONE ? 0 : -1;
+    return deployment_by_action(tx, visit->device.row_id, visit->decision.action, ret, err);
 }
 
 static void hash_of(const char *what, const char *of, uint8_t ret[SHA256_SIZE])
@@ -96,13 +95,21 @@ static int has_begun(struct tx *tx, const struct deployment *deployment, bool *r
     return event_has_message(tx, deployment->row_id, deployment->attempt, hash, ret, err);
 }
 
-/* It says that it installs; while it streams it fetches, so that this is no more than a note. */
+/* It says that it installs; while it streams it fetches, so that this is no more than a note, and
+ * one of an attempt, however often it asks. */
 static int note_installation(struct visit *visit, struct tx *tx, struct error *err)
 {
     struct report begun = {.kind = REPORT_NOTE, .detail = "the installation begins"};
+    struct deployment deployment;
+    bool is_told = false;
+    enum step step = told_of(visit, tx, &deployment, err);
 
+    if (step != STEP_ROW)
+        return step == STEP_DONE ? 0 : -1;
+    if (has_begun(tx, &deployment, &is_told, err))
+        return -1;
     hash_of(BEGUN, "", begun.hash);
-    return report(visit, tx, &begun, err);
+    return is_told ? 0 : take_report(visit, tx, &deployment, &begun, err);
 }
 
 /* As far as it was heard of; what runs the release is no longer there. */
@@ -175,9 +182,13 @@ static int stop(struct visit *visit, struct tx *tx, struct error *err)
     bool is_late = strcmp(state, "installing") == 0 || strcmp(state, "verifying") == 0;
     struct report end = {.kind = is_late ? REPORT_CANCEL_REFUSED : REPORT_CANCELLED,
                          .is_final = true};
+    struct deployment deployment;
+    enum step step = told_of(visit, tx, &deployment, err);
 
+    if (step != STEP_ROW)
+        return step == STEP_DONE ? 0 : -1;
     hash_of("stopped", "", end.hash);
-    return report(visit, tx, &end, err);
+    return take_report(visit, tx, &deployment, &end, err);
 }
 
 /* -- what it is told -- */

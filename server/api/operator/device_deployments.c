@@ -156,22 +156,20 @@ static int cancel_deployment(struct request *req, struct reply *reply, struct er
 static int consent(struct request *req, struct reply *reply, struct error *err)
 {
     CLEANUP(tx_end) struct tx tx = {0};
-    const struct app *app = request_app(req);
+    struct app *app = request_app(req);
     const json_t *json = request_json(req);
+    struct consent said = {.by = request_identity(req)->id};
     struct device device;
     struct deployment deployment;
-    const char *reason;
-    bool is_given;
 
     if (!json_object_get(json, "given"))
         return fail_field(err, PROBLEM_BAD_FIELD, "given", "true or false");
-    if (read_word(json, "given", &reason, &is_given, err) || frame_write(req, &tx, err) ||
+    if (read_word(json, "given", &said.remark, &said.is_given, err) || frame_write(req, &tx, err) ||
         path_deployment(req, &tx, &device, &deployment, err) ||
-        campaign_consent(&tx, app->campaigns, &device, &deployment,
-                         &(struct consent){is_given, request_identity(req)->id, reason},
-                         request_now(req), err) ||
-        audit(req, &tx, is_given ? "deployment.consent" : "deployment.deny", &device, &deployment,
-              reason, err))
+        campaign_consent(&tx, app->campaigns, &device, &deployment, &said, request_now(req), err) ||
+        audit(req, &tx, said.is_given ? "deployment.consent" : "deployment.deny", &device,
+              &deployment, said.remark, err) ||
+        (!said.is_given && sever_deployment_after_commit(&tx, app, &deployment, err)))
         return HANDLE_FAILED;
     return reply_changed(reply, &tx, &deployment, err);
 }

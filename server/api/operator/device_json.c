@@ -5,6 +5,9 @@
 #include "api/operator/members.h"
 #include "campaign/client.h"
 #include "core/clock.h"
+#include "core/text.h"
+
+#include <string.h>
 
 static int add_tag(const char *name, const char *value, void *arg, struct error *err)
 {
@@ -12,12 +15,18 @@ static int add_tag(const char *name, const char *value, void *arg, struct error 
     return json_add(arg, json_string(name), err);
 }
 
+/* A row whose text cannot be told must not hide all the others of a list. */
+static json_t *text_as_told(const char *text)
+{
+    return utf8_ok(text, strlen(text)) ? json_string(text) : json_string("\xef\xbf\xbd");
+}
+
 static json_t *text_or_null(const char *text)
 {
     return *text ? json_string(text) : json_null();
 }
 
-/* name, version, agent: the program it polls with; null before its first poll. */
+/* name, version, agent: the program it polls with; null as long as nothing tells which. */
 static int write_client(struct tx *tx, const struct device *device, const struct last_seen *seen,
                         json_t *json, struct error *err)
 {
@@ -29,9 +38,10 @@ static int write_client(struct tx *tx, const struct device *device, const struct
         return -1;
     client_version(seen->client, version);
     const char *name = client_name(client_from_facts(seen->client, tells_vin));
-    json_t *client = !seen->at ? json_null()
-                               : json_pack("{s:o, s:o, s:s}", "name", text_or_null(name), "version",
-                                           text_or_null(version), "agent", seen->client);
+    json_t *client = !name[0] && !seen->client[0]
+                         ? json_null()
+                         : json_pack("{s:o, s:o, s:s}", "name", text_or_null(name), "version",
+                                     text_or_null(version), "agent", seen->client);
     return json_object_set_new(json, "client", client) ? fail_internal(err, "out of memory") : 0;
 }
 
@@ -53,9 +63,10 @@ int device_to_json(struct app *app, struct tx *tx, const struct device *device, 
 {
     json_auto_t *tags = json_array();
     json_auto_t *json = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:O, s:o}", "id", device->id, "state",
-        device_state_name(device->state), "model", device->model, "hardware", device->hardware,
-        "site", device->site, "version", device->version, "boot_id", device->boot_id, "floor",
+        "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:O, s:o}", "id", device->id, "state",
+        device_state_name(device->state), "model", text_as_told(device->model), "hardware",
+        text_as_told(device->hardware), "site", text_as_told(device->site), "version",
+        text_as_told(device->version), "boot_id", text_as_told(device->boot_id), "floor",
         (json_int_t)device->floor, "tags", tags, "created_at", json_from_time(device->created_at));
 
     if (!json ||
@@ -65,7 +76,8 @@ int device_to_json(struct app *app, struct tx *tx, const struct device *device, 
                             device->announce == ANNOUNCE_AUTO
                                 ? json_null()
                                 : json_boolean(device->announce == ANNOUNCE_YES)) ||
-        json_object_set_new(json, "auto_confirm", json_boolean(device->auto_confirm_at > 0)))
+        json_object_set_new(json, "auto_confirm", json_boolean(device->auto_confirm_at > 0)) ||
+        json_object_set_new(json, "asks_attributes", json_boolean(device->asks_attributes)))
         return fail_internal(err, "device %s: cannot be written as JSON", device->id);
     if (device_tags(tx, device->row_id, add_tag, tags, err) ||
         write_seen(app, tx, device, json, err))

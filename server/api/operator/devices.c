@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "api/device/ddi.h"
 #include "api/operator/device_json.h"
 #include "api/operator/event_page.h"
 #include "api/operator/frame.h"
@@ -236,10 +237,22 @@ static int apply_auto_confirm(struct request *req, struct tx *tx, struct device 
                                            request_identity(req)->id, NULL, request_now(req), err);
 }
 
+/* The device's next poll asks for them, also when it told them already. */
+static int apply_ask_attributes(struct request *req, struct tx *tx, struct device *device,
+                                struct error *err)
+{
+    bool asks;
+
+    if (json_get_bool_or(request_json(req), "ask_attributes", device->asks_attributes, &asks, err))
+        return -1;
+    return asks == device->asks_attributes ? 0 : device_ask_attributes(tx, device, asks, err);
+}
+
 static int patch_device(struct request *req, struct reply *reply, struct error *err)
 {
-    static const char *const members[] = {"model", "hardware", "site",         "zone",
-                                          "tags",  "announce", "auto_confirm", NULL};
+    static const char *const members[] = {"model",        "hardware",       "site",
+                                          "zone",         "tags",           "announce",
+                                          "auto_confirm", "ask_attributes", NULL};
     CLEANUP(tx_end) struct tx tx = {0};
     struct device_wish wish = {0};
     struct device device;
@@ -249,6 +262,7 @@ static int patch_device(struct request *req, struct reply *reply, struct error *
         frame_write(req, &tx, err) || path_device(req, &tx, &device, err) ||
         device_apply_wish(&tx, &device, &wish, request_now(req), err) ||
         apply_auto_confirm(req, &tx, &device, err) ||
+        apply_ask_attributes(req, &tx, &device, err) ||
         frame_audit(req, &tx, "device.change", device.id, NULL, err))
         return HANDLE_FAILED;
     return reply_changed_device(req, reply, &tx, &device, 200, err);
@@ -290,15 +304,31 @@ static int get_timeline(struct request *req, struct reply *reply, struct error *
     return reply_events(reply, &tx, &query, err);
 }
 
+/* How its next poll will ask, if it comes as it last came. Our own protocol tells apart what may be
+ * fetched and what may be installed; so does a device nothing is known of yet, for now. */
+static int find_asker(const struct app *app, struct tx *tx, const struct device *device,
+                      enum prestaging *ret, struct error *err)
+{
+    struct last_seen seen;
+    enum step step = seen_last(app->seen, tx, device->row_id, &seen, err);
+
+    *ret = step == STEP_ROW && device->report_seq == 0
+               ? ddi_prestaging(device->announce, seen.client)
+               : PRESTAGES;
+    return step == STEP_FAILED ? -1 : 0;
+}
+
 static int get_explanation(struct request *req, struct reply *reply, struct error *err)
 {
     CLEANUP(tx_end) struct tx tx = {0};
     const struct app *app = request_app(req);
+    enum prestaging asker;
     struct device device;
     json_t *json;
 
     if (frame_read(req, &tx, err) || path_device(req, &tx, &device, err) ||
-        campaign_explain_json(&tx, app->campaigns, &device, request_now(req), &json, err))
+        find_asker(app, &tx, &device, &asker, err) ||
+        campaign_explain_json(&tx, app->campaigns, &device, asker, request_now(req), &json, err))
         return HANDLE_FAILED;
     return reply_json(reply, 200, json);
 }
