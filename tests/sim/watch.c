@@ -611,15 +611,17 @@ void watch_plan(struct watch *watch, const struct plan_model *plan)
     watch->plans[watch->plan_count++] = *plan;
 }
 
-/* The same message twice in a row is noted once; a cancel in between is another question. */
+/* The same message twice in a row is noted once; a cancel in between is another question, and so is
+ * whether it is believed. */
 static void check_notes(struct watch *watch)
 {
     int64_t twice = engine_number(
         watch->world->engine,
-        "SELECT count(*) FROM (SELECT kind, message_hash, lag(message_hash) OVER (PARTITION BY "
-        "deployment_row, attempt ORDER BY row_id) AS before FROM event WHERE message_hash IS NOT "
-        "NULL OR kind = 'deployment.cancelling') AS said WHERE kind = 'report' AND "
-        "message_hash = before",
+        "SELECT count(*) FROM (SELECT kind, message_hash, to_state, lag(message_hash) OVER said AS "
+        "hash_before, lag(to_state) OVER said AS state_before FROM event WHERE message_hash IS NOT "
+        "NULL OR kind = 'deployment.cancelling' WINDOW said AS (PARTITION BY deployment_row, "
+        "attempt ORDER BY row_id)) AS told WHERE kind = 'report' AND message_hash = hash_before "
+        "AND to_state = state_before",
         0);
 
     checked(ORDER_DOES_NOT_MATTER);
