@@ -26,17 +26,11 @@ static void answer(struct decision *ret, enum verdict verdict, const char *reaso
     snprintf(ret->reason, sizeof ret->reason, "%s", reason);
 }
 
-static int64_t soonest(const struct config *config)
-{
-    return config->device_poll_minimum < config->device_poll ? config->device_poll_minimum
-                                                             : config->device_poll;
-}
-
 /* Within so many seconds, but for the soonest, and each device at its own moment of the last fifth.
  */
 static int64_t within(const struct poll *poll, int64_t most)
 {
-    int64_t least = soonest(poll->campaigns->config);
+    int64_t least = spread_soonest(poll->campaigns->config);
     int64_t wait = most - most / 5;
 
     wait = wait > least ? wait : least;
@@ -50,7 +44,7 @@ static int64_t poll_after(const struct poll *poll, const struct resolution *reso
 {
     int64_t wait = resolution->until - poll->move.now,
             interval = poll->campaigns->config->device_poll;
-    int64_t least = soonest(poll->campaigns->config);
+    int64_t least = spread_soonest(poll->campaigns->config);
     bool is_turn = reason_step(resolution->reason) == 9;
 
     if (resolution->until == 0 || wait <= 0 || (!is_turn && wait >= interval))

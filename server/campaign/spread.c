@@ -45,3 +45,9 @@ int64_t spread_wait(const char *device_id, int64_t wait, int64_t interval, int64
 
     return clamp(wait, least, SPREAD_LONGEST - breadth) + draw(device_id, PURPOSE_WAIT, breadth);
 }
+
+int64_t spread_soonest(const struct config *config)
+{
+    return config->device_poll_minimum < config->device_poll ? config->device_poll_minimum
+                                                             : config->device_poll;
+}

@@ -4,6 +4,8 @@
 #ifndef OTAD_CAMPAIGN_SPREAD_H
 #define OTAD_CAMPAIGN_SPREAD_H
 
+#include "core/config.h"
+
 #include <stdint.h>
 
 #define SPREAD_LONGEST 86399 /* nobody is told to wait for longer; DDI cannot write more */
@@ -20,5 +22,8 @@ int64_t spread_poll(const char *device_id, int64_t interval, int64_t now);
 /* For "in about `wait` seconds": from then on over a quarter of the interval, not before `least`.
  */
 int64_t spread_wait(const char *device_id, int64_t wait, int64_t interval, int64_t least);
+
+/* Sooner than this nobody is told to come: device.poll_minimum, but never more than device.poll. */
+int64_t spread_soonest(const struct config *config);
 
 #endif

@@ -123,17 +123,14 @@ int artifact_keep(struct tx *tx, const struct artifact *artifact, struct error *
     query_bind_blob(&q, ":md5", artifact->md5, sizeof artifact->md5);
     query_bind_number(&q, ":size", artifact->size);
     query_bind_text(&q, ":encoding", artifact->is_encrypted ? "aes128gcm" : "identity");
-    if (artifact->enc_header_size)
-        query_bind_blob(&q, ":enc_header", artifact->enc_header, artifact->enc_header_size);
-    else
-        query_bind_null(&q, ":enc_header");
+    query_bind_blob_or_null(&q, ":enc_header",
+                            artifact->enc_header_size ? artifact->enc_header : NULL,
+                            artifact->enc_header_size);
     query_bind_number(&q, ":chunk_offset", artifact->chunk_offset);
     query_bind_number(&q, ":chunk_size", artifact->chunk_size);
     query_bind_number(&q, ":chunk_count", artifact->chunk_count);
-    if (artifact->has_list)
-        query_bind_blob(&q, ":chunks_sha256", artifact->list_sha256, SHA256_SIZE);
-    else
-        query_bind_null(&q, ":chunks_sha256");
+    query_bind_blob_or_null(&q, ":chunks_sha256", artifact->has_list ? artifact->list_sha256 : NULL,
+                            SHA256_SIZE);
     query_bind_number(&q, ":created_at", artifact->created_at);
     if (query_run(&q, err))
         return -1;

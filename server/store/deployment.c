@@ -195,10 +195,8 @@ static void bind_progress(struct query *q, const struct deployment *deployment)
     query_bind_number(q, ":polls_since", deployment->polls_since);
     query_bind_number(q, ":boots_since", deployment->boots_since);
     query_bind_number(q, ":boots_from", deployment->boots_from);
-    if (deployment->has_final)
-        query_bind_blob(q, ":final_hash", deployment->final_hash, sizeof deployment->final_hash);
-    else
-        query_bind_null(q, ":final_hash");
+    query_bind_blob_or_null(q, ":final_hash", deployment->has_final ? deployment->final_hash : NULL,
+                            sizeof deployment->final_hash);
     query_bind_number_or_null(q, ":retry_at", deployment->retry_at);
 }
 

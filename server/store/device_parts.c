@@ -35,10 +35,7 @@ static int insert_certificate(struct tx *tx, const struct device *device,
 
     query_bind_blob(&q, ":fingerprint", certificate->fingerprint, 32);
     query_bind_number(&q, ":device", device->row_id);
-    if (certificate->issuer)
-        query_bind_blob(&q, ":issuer", certificate->issuer, 32);
-    else
-        query_bind_null(&q, ":issuer");
+    query_bind_blob_or_null(&q, ":issuer", certificate->issuer, 32);
     query_bind_text(&q, ":serial", certificate->serial ? certificate->serial : "");
     query_bind_text(&q, ":subject", certificate->subject ? certificate->subject : "");
     query_bind_number(&q, ":not_before", certificate->not_before);

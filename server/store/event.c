@@ -24,10 +24,7 @@ int event_append(struct tx *tx, const struct event *event, struct error *err)
     query_bind_number_or_null(&q, ":campaign", event->campaign_row);
     query_bind_number_or_null(&q, ":deployment", event->deployment_row);
     query_bind_number_or_null(&q, ":attempt", event->attempt);
-    if (event->message_hash)
-        query_bind_blob(&q, ":message_hash", event->message_hash, MESSAGE_HASH_SIZE);
-    else
-        query_bind_null(&q, ":message_hash");
+    query_bind_blob_or_null(&q, ":message_hash", event->message_hash, MESSAGE_HASH_SIZE);
     query_bind_text(&q, ":from_state", text_or_empty(event->from_state));
     query_bind_text(&q, ":to_state", text_or_empty(event->to_state));
     query_bind_text(&q, ":cause", text_or_empty(event->cause));

@@ -112,6 +112,14 @@ void query_bind_blob(struct query *q, const char *name, const void *bytes, size_
         sqlite3_bind_blob64(prepared(q), index, length ? bytes : "", length, SQLITE_STATIC);
 }
 
+void query_bind_blob_or_null(struct query *q, const char *name, const void *bytes, size_t length)
+{
+    if (bytes)
+        query_bind_blob(q, name, bytes, length);
+    else
+        query_bind_null(q, name);
+}
+
 void query_bind_null(struct query *q, const char *name)
 {
     int index = parameter(q, name);

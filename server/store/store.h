@@ -96,6 +96,8 @@ void query_bind_number_or_null(struct query *q, const char *name, int64_t number
 void query_bind_real(struct query *q, const char *name, double real);
 void query_bind_blob(struct query *q, const char *name, const void *bytes,
                      size_t length); /* not copied */
+/* NULL bytes stand for nothing: NULL. */
+void query_bind_blob_or_null(struct query *q, const char *name, const void *bytes, size_t length);
 void query_bind_null(struct query *q, const char *name);
 enum step query_step(struct query *q, struct error *err) MUST_CHECK;
 /* Columns of the present row, from 0; borrowed until the next step. Text of a NULL is "". */

@@ -41,10 +41,7 @@ int tenant_set_gateway_token(struct tx *tx, int64_t tenant_row, const uint8_t ha
     CLEANUP(query_finish) struct query q = query_start(tx, tenant_set_gateway_token_sql);
 
     query_bind_number(&q, ":tenant", tenant_row);
-    if (hash)
-        query_bind_blob(&q, ":hash", hash, 32);
-    else
-        query_bind_null(&q, ":hash");
+    query_bind_blob_or_null(&q, ":hash", hash, 32);
     query_bind_number_or_null(&q, ":at", hash ? now : 0);
     tx_changes_identities(tx);
     return query_run(&q, err);

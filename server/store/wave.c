@@ -38,10 +38,7 @@ int wave_save(struct tx *tx, const struct wave *wave, struct error *err)
     query_bind_number(&q, ":is_approved", wave->is_approved);
     query_bind_number(&q, ":accepted", wave->accepted);
     query_bind_text(&q, ":held_for", wave->held_for);
-    if (wave->strata_limits)
-        query_bind_text(&q, ":strata_limits", wave->strata_limits);
-    else
-        query_bind_null(&q, ":strata_limits");
+    query_bind_text(&q, ":strata_limits", wave->strata_limits);
     return query_run(&q, err);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/device/ddi.h"
 
+#include "api/device/native.h"
 #include "campaign/client.h"
 #include "core/digest.h"
 #include "store/event.h"
@@ -12,7 +13,6 @@
 
 int ddi_begin(struct request *req, struct tx *tx, struct device *ret, struct error *err)
 {
-    const struct app *app = request_app(req);
     const struct identity *identity = request_identity(req);
     const char *id = request_parameter(req, "id");
 
@@ -22,12 +22,7 @@ int ddi_begin(struct request *req, struct tx *tx, struct device *ret, struct err
     if (strcmp(id, identity->id) != 0 ||
         !text_same_ignoring_case(request_parameter(req, "tenant"), TENANT))
         return fail(err, PROBLEM_UNAUTHENTICATED, "the path names another device than who asks");
-    if (request_on_writer(req) ? tx_write(tx, app->store, err) : tx_read(tx, app->store, err))
-        return -1;
-    enum step step = device_by_row(tx, identity->row, ret, err);
-    if (step == STEP_DONE)
-        return fail(err, PROBLEM_NO_SUCH_DEVICE, "device %s", identity->id);
-    return step == STEP_ROW ? 0 : -1;
+    return native_begin(req, tx, ret, err);
 }
 
 int ddi_begin_json(struct request *req, struct tx *tx, struct device *ret, struct error *err)
@@ -73,6 +68,18 @@ enum prestaging ddi_prestaging(enum announce announce, const char *user_agent)
 enum prestaging ddi_asker(const struct request *req, const struct device *device)
 {
     return ddi_prestaging(device->announce, request_header(req, "User-Agent"));
+}
+
+int ddi_ask(struct request *req, struct tx *tx, struct device *ret_device, struct decision *ret,
+            struct error *err)
+{
+    struct app *app = request_app(req);
+
+    if (ddi_begin_json(req, tx, ret_device, err) ||
+        campaign_poll_by(tx, app->campaigns, ret_device, ddi_asker(req, ret_device),
+                         request_now(req), ret, err))
+        return HANDLE_FAILED;
+    return ret->verdict == VERDICT_WRITE ? HANDLE_AS_WRITE : HANDLE_OK;
 }
 
 int ddi_terms(struct request *req, struct tx *tx, const struct device *device,

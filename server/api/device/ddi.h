@@ -44,6 +44,10 @@ int ddi_deployment(struct request *req, struct tx *tx, const struct device *devi
  * what is known of its client. */
 enum prestaging ddi_prestaging(enum announce announce, const char *user_agent);
 enum prestaging ddi_asker(const struct request *req, const struct device *device);
+/* Begins, for an answer in JSON, and asks what the device should be told now: HANDLE_OK, _FAILED or
+ * _AS_WRITE. The tx is left open. */
+int ddi_ask(struct request *req, struct tx *tx, struct device *ret_device, struct decision *ret,
+            struct error *err) MUST_CHECK;
 /* How a deployment stands for this asker, now. */
 int ddi_terms(struct request *req, struct tx *tx, const struct device *device,
               const struct deployment *deployment, struct decision *ret,

@@ -124,17 +124,13 @@ int ddi_get_confirmations(struct request *req, struct reply *reply, struct error
 {
     CLEANUP(text_clear) struct text json = {0};
     CLEANUP(tx_end) struct tx tx = {0};
-    struct app *app = request_app(req);
     struct ddi_links links = {&json, req, false};
     struct decision decision = {0};
     struct device device;
 
-    if (ddi_begin_json(req, &tx, &device, err) ||
-        campaign_poll_by(&tx, app->campaigns, &device, ddi_asker(req, &device), request_now(req),
-                         &decision, err))
-        return HANDLE_FAILED;
-    if (decision.verdict == VERDICT_WRITE)
-        return HANDLE_AS_WRITE;
+    int asked = ddi_ask(req, &tx, &device, &decision, err);
+    if (asked)
+        return asked;
     if (write_auto_confirm(&json, &tx, &device, err))
         return HANDLE_FAILED;
     if (device.auto_confirm_at)

@@ -43,7 +43,7 @@ int64_t ddi_poll_after(const struct config *config, const struct device *device,
                        const struct decision *decision, int64_t now)
 {
     int64_t interval = config->device_poll;
-    int64_t least = config->device_poll_minimum < interval ? config->device_poll_minimum : interval;
+    int64_t least = spread_soonest(config);
     int64_t after =
         decision->poll_after ? decision->poll_after : spread_poll(device->id, interval, now);
 
@@ -54,17 +54,14 @@ int ddi_poll(struct request *req, struct reply *reply, struct error *err)
 {
     CLEANUP(text_clear) struct text json = {0};
     CLEANUP(tx_end) struct tx tx = {0};
-    struct app *app = request_app(req);
+    const struct app *app = request_app(req);
     struct decision decision = {0};
     struct device device;
     char sleep[DDI_SLEEP_SIZE];
 
-    if (ddi_begin_json(req, &tx, &device, err) ||
-        campaign_poll_by(&tx, app->campaigns, &device, ddi_asker(req, &device), request_now(req),
-                         &decision, err))
-        return HANDLE_FAILED;
-    if (decision.verdict == VERDICT_WRITE)
-        return HANDLE_AS_WRITE;
+    int asked = ddi_ask(req, &tx, &device, &decision, err);
+    if (asked)
+        return asked;
     if (tx_commit(&tx, err))
         return HANDLE_FAILED;
     int64_t after = ddi_poll_after(app->config, &device, &decision, request_now(req));
